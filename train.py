@@ -1,0 +1,199 @@
+"""Trains or evaluates one method on one dataset, with CoOp's arguments.
+
+    python train.py --root data --seed 1 --trainer SHIP --dataset-config-file configs/datasets/shapes.yaml \\
+        --config-file configs/trainers/SHIP/shapes.yaml --output-dir output/try \\
+        DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES base
+
+Input that is at fault ends in a message and exit status 2.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import compat
+
+
+def fail(error: object) -> None:
+    """Ends the program with a message for the user."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+try:
+    ENGINE = compat.ensure()  # makes dassl and clip importable, so it comes before all that follows
+except compat.EngineError as error:
+    fail(error)
+
+import torch
+import yaml
+from dassl.config import get_cfg_default
+from dassl.data.datasets import DATASET_REGISTRY
+from dassl.engine import TRAINER_REGISTRY, build_trainer
+from dassl.utils import collect_env_info, set_random_seed, setup_logger
+from yacs.config import CfgNode
+
+import datasets
+import trainers
+from trainers.blocks.errors import InputError
+
+USER_ERRORS = (InputError, datasets.DatasetError)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="train.py", description="Train or evaluate one method on one dataset.", epilog=f"Engine: {ENGINE}"
+    )
+    parser.add_argument("--root", default="", help="folder that holds the datasets (DATASET.ROOT)")
+    parser.add_argument("--output-dir", default="", help="folder for log, checkpoints and results.json")
+    parser.add_argument("--resume", default="", help="output folder of the run to go on with")
+    parser.add_argument("--seed", type=int, default=-1, help="a positive value makes the run repeatable")
+    parser.add_argument("--source-domains", nargs="+", help="source domains, for datasets that have them")
+    parser.add_argument("--target-domains", nargs="+", help="target domains, for datasets that have them")
+    parser.add_argument("--transforms", nargs="+", help="augmentation of training images (INPUT.TRANSFORMS)")
+    parser.add_argument("--config-file", default="", help="recipe: configs/trainers/<Trainer>/<recipe>.yaml")
+    parser.add_argument("--dataset-config-file", default="", help="dataset: configs/datasets/<name>.yaml")
+    parser.add_argument("--trainer", default="", help="name of the trainer")
+    parser.add_argument("--backbone", default="", help="one of CLIP's names, or a checkpoint (MODEL.BACKBONE.NAME)")
+    parser.add_argument("--head", default="", help="name of the head (MODEL.HEAD.NAME)")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate only")
+    parser.add_argument("--model-dir", default="", help="with --eval-only: output folder of the run to evaluate")
+    parser.add_argument("--load-epoch", type=int, help="with --model-dir: epoch of the checkpoint; default: newest")
+    parser.add_argument("--no-train", action="store_true", help="do not train")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that change the configuration")
+    return parser.parse_args(argv)
+
+
+def setup_cfg(args: argparse.Namespace) -> CfgNode:
+    """The run's configuration: defaults, then dataset file, recipe, arguments, KEY VALUE pairs.
+
+    Raises InputError for files, keys and values that do not fit.
+    """
+    cfg = get_cfg_default()
+    cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
+    trainers.extend_cfg(cfg)
+    for path in (args.dataset_config_file, args.config_file):
+        if path:
+            merge_file(cfg, path)
+    merge_arguments(cfg, args)
+    merge_pairs(cfg, args.opts)
+    cfg.freeze()
+    return cfg
+
+
+def merge_file(cfg: CfgNode, path: str) -> None:
+    if not Path(path).is_file():
+        near = difflib.get_close_matches(Path(path).name, names_beside(path), n=1, cutoff=0.4)
+        hint = f" Did you mean {Path(path).with_name(near[0])}?" if near else ""
+        raise InputError(f"Configuration file {path} not found.{hint}")
+    try:
+        cfg.merge_from_file(path)
+    except (KeyError, ValueError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
+        raise InputError(f"Configuration file {path}: {plain_message(error)}") from error
+
+
+def names_beside(path: str) -> Iterable[str]:
+    folder = Path(path).parent
+    return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+
+
+def merge_arguments(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """Arguments override the files where they are given."""
+    given = {
+        "DATASET.ROOT": args.root,
+        "OUTPUT_DIR": args.output_dir,
+        "RESUME": args.resume,
+        "DATASET.SOURCE_DOMAINS": args.source_domains,
+        "DATASET.TARGET_DOMAINS": args.target_domains,
+        "INPUT.TRANSFORMS": args.transforms,
+        "TRAINER.NAME": args.trainer,
+        "MODEL.BACKBONE.NAME": args.backbone,
+        "MODEL.HEAD.NAME": args.head,
+    }
+    for key, value in given.items():
+        if value:
+            cfg.merge_from_list([key, value])
+    if args.seed >= 0:
+        cfg.SEED = args.seed
+
+
+def merge_pairs(cfg: CfgNode, pairs: Sequence[str]) -> None:
+    if len(pairs) % 2:
+        raise InputError(f"KEY VALUE pairs at the end of the command do not pair up: {' '.join(pairs)}")
+    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        try:
+            cfg.merge_from_list([key, value])
+        except (KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+            near = difflib.get_close_matches(key, all_keys(cfg), n=1)
+            hint = f" Did you mean {near[0]}?" if near and near[0] != key else ""
+            raise InputError(f"{key} {value}: {plain_message(error)}.{hint}") from error
+
+
+def all_keys(cfg: CfgNode, above: str = "") -> list[str]:
+    keys = []
+    for name, value in cfg.items():
+        keys += all_keys(value, f"{above}{name}.") if isinstance(value, CfgNode) else [above + name]
+    return keys
+
+
+def plain_message(error: Exception) -> str:
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def check_names(cfg: CfgNode) -> None:
+    """Raises InputError for a trainer or dataset that is not registered, or a missing root."""
+    for key, name, registry in (
+        ("--trainer", cfg.TRAINER.NAME, TRAINER_REGISTRY),
+        ("DATASET.NAME", cfg.DATASET.NAME, DATASET_REGISTRY),
+    ):
+        names = registry.registered_names()
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise InputError(f"{key} is {name!r}; available: {', '.join(sorted(names))}.{hint}")
+    datasets.check_subset(cfg.DATASET.SUBSAMPLE_CLASSES)
+
+
+def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
+    print("***************\n** Arguments **\n***************")
+    for key, value in sorted(vars(args).items()):
+        print(f"{key}: {value}")
+    print("************\n** Config **\n************")
+    print(cfg)
+
+
+def run(args: argparse.Namespace) -> None:
+    cfg = setup_cfg(args)
+    check_names(cfg)
+    if cfg.SEED >= 0:
+        print(f"Setting fixed seed: {cfg.SEED}")
+        set_random_seed(cfg.SEED)
+    setup_logger(cfg.OUTPUT_DIR)
+    if torch.cuda.is_available() and cfg.USE_CUDA:
+        torch.backends.cudnn.benchmark = True
+
+    print_args(args, cfg)
+    print(f"Engine: {ENGINE}")
+    print("Collecting env info ...")
+    print(f"** System info **\n{collect_env_info()}\n")
+
+    trainer = build_trainer(cfg)
+    if args.eval_only:
+        trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        trainer.test()
+    elif not args.no_train:
+        trainer.train()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    try:
+        run(parse_args(argv))
+    except USER_ERRORS as error:
+        # an error in a loader's worker process arrives with that process's traceback before its message
+        fail(str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from dassl.data import DataManager
+from dassl.data.transforms import build_transform
+from dassl.engine import TrainerX
+from dassl.metrics import compute_accuracy
+from dassl.optim import build_lr_scheduler, build_optimizer
+from dassl.utils import load_checkpoint, load_pretrained_weights
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from yacs.config import CfgNode
+
+from .backbone import Backbone, load_backbone
+from .classifiers import FeatureClassifier
+from .errors import InputError
+from .features import BankBatches, Batch, FeatureBank, ImageFeatures, extract
+from .precision import Precision
+from .progress import progress
+from .results import run_record, write_record
+
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
+
+
+def extend_cfg(cfg: CfgNode) -> None:
+    """Adds TRAINER.FEATURES: how images become features, for all methods."""
+    if "FEATURES" in cfg.TRAINER:
+        return
+    cfg.TRAINER.FEATURES = CfgNode()
+    cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
+    cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
+
+
+@dataclass
+class Stage:
+    """One thing to train: feature batches, a loss on them, and what updates it for how long."""
+
+    title: str
+    batches: ImageFeatures | BankBatches
+    loss: Loss  # features (B, D), labels (B,) to the loss and what to print of it
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    epochs: int
+    per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
+
+
+class FeatureTrainer(TrainerX):
+    """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
+
+    A method gives `precision` and `build_classifier`; one with a stage before adds it to `before_train`.
+    """
+
+    schedule_per_step = False
+
+    def precision(self) -> str:
+        """fp32, fp16 or amp, as configured for the method."""
+        raise NotImplementedError
+
+    def build_classifier(self) -> FeatureClassifier:
+        """The method's classifier, among the classes of the run's dataset."""
+        raise NotImplementedError
+
+    def learned(self) -> tuple[str, nn.Module | None]:
+        """What a checkpoint holds, and the name of its folder."""
+        return self.classifier.checkpoint_name, self.classifier.learned
+
+    # --- construction, in the order in which Dassl calls it
+
+    def build_data_loader(self) -> None:
+        plain = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
+        self.dm = DataManager(self.cfg, custom_tfm_train=plain)
+        self.image_loader = self.train_loader_x = self.dm.train_loader_x
+        self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
+        self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
+        self.num_classes, self.num_source_domains = self.dm.num_classes, self.dm.num_source_domains
+
+    def build_model(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._bank: FeatureBank | None = None
+        self._evaluation_features: dict[str, Batch] = {}
+        self.numerics = Precision(self.precision(), self.device)
+        name = self.cfg.MODEL.BACKBONE.NAME
+        print(f"Loading CLIP (backbone: {name})")
+        self.backbone = load_backbone(name, self.numerics.name, self.device)
+        check_resolution(self.cfg, self.backbone)
+        print("Building custom CLIP")
+        self.classifier = self.build_classifier()
+        print("Turning off gradients in both the image and the text encoder")
+        name, module = self.learned()
+        if module is not None:
+            self.register_learned(name, module)
+
+    def register_learned(self, name: str, module: nn.Module) -> None:
+        """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
+        trained = self.classifier.learned
+        if self.cfg.MODEL.INIT_WEIGHTS:
+            load_pretrained_weights(trained, self.cfg.MODEL.INIT_WEIGHTS)
+        options = self.cfg.OPTIM.clone()
+        if self.schedule_per_step:
+            options.defrost()
+            options.MAX_EPOCH *= len(self.image_loader)
+            options.WARMUP_EPOCH *= len(self.image_loader)
+        self.optimizer = build_optimizer(trained, options)
+        self.scheduler = build_lr_scheduler(self.optimizer, options)
+        self.register_model(name, module, self.optimizer, self.scheduler)
+
+    # --- features
+
+    def feature_batches(self, batch_size: int | None = None) -> ImageFeatures | BankBatches:
+        """Batches of training features, as Dassl's loader has them or, with a batch size, all of each epoch's."""
+        loading = self.cfg.DATALOADER
+        if self.cfg.TRAINER.FEATURES.VIEWS or not self.cfg.TRAINER.FEATURES.AUGMENT:
+            return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last=batch_size is None)
+        loader = self.image_loader
+        if batch_size is not None:
+            loader = DataLoader(loader.dataset, batch_size, shuffle=True, num_workers=loading.NUM_WORKERS)
+        return ImageFeatures(self.backbone.encode_image, loader, self.device)
+
+    def bank(self) -> FeatureBank:
+        """The training images' views, encoded when first asked for; one view where nothing is augmented."""
+        if self._bank is None:
+            with self.clock("features"):
+                self._bank = FeatureBank.of(
+                    self.backbone.encode_image,
+                    self.image_loader.dataset,
+                    self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1,
+                    self.device,
+                    batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
+                    num_workers=self.cfg.DATALOADER.NUM_WORKERS,
+                )
+        return self._bank
+
+    def evaluation_features(self, split: str) -> Batch:
+        """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
+        if split not in self._evaluation_features:
+            loader = self.val_loader if split == "val" else self.test_loader
+            batches = ImageFeatures(self.backbone.encode_image, loader, self.device)
+            self._evaluation_features[split] = extract(batches, split)
+        return self._evaluation_features[split]
+
+    # --- training
+
+    def train(self) -> None:
+        if self.classifier.learned is None:
+            print(f"{self.cfg.TRAINER.NAME} has nothing to train")
+            self.test()
+            return
+        self.before_train()
+        self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
+        self.after_train()
+
+    def main_stage(self) -> Stage:
+        """The classifier's training, whose epochs Dassl counts and checkpoints."""
+        return Stage(
+            title=self.cfg.TRAINER.NAME,
+            batches=self.feature_batches(),
+            loss=self.classification_loss,
+            optimizer=self.optimizer,
+            scheduler=self.scheduler,
+            epochs=self.cfg.OPTIM.MAX_EPOCH,
+            per_step=self.schedule_per_step,
+        )
+
+    def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
+        """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""
+        self.stage, self.train_loader_x, self.max_epoch = stage, stage.batches, stage.epochs
+        steps = len(stage.batches)
+        with self.clock(stage.title), progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
+            for self.epoch in range(first, stage.epochs):
+                self.before_epoch()
+                self.run_epoch()
+                after_epoch()
+
+    def forward_backward(self, batch: Batch) -> dict[str, float]:
+        with self.numerics.autocast():
+            loss, summary = self.stage.loss(*batch)
+        self.detect_anomaly(loss)
+        self.numerics.step(loss, self.stage.optimizer)
+        if self.stage.per_step or self.batch_idx + 1 == self.num_batches:
+            self.stage.scheduler.step()
+        self.bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        self.bar.update()
+        return {"loss": loss.item(), **summary}
+
+    def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        logits = self.classifier(features)
+        return F.cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
+
+    def get_current_lr(self, names=None) -> float:
+        return self.stage.optimizer.param_groups[0]["lr"]
+
+    # --- evaluation
+
+    @torch.no_grad()
+    def test(self, split: str | None = None) -> float:
+        """Accuracy on a split; without an argument, on TEST.SPLIT, and results.json is written."""
+        final, split = split is None, split or self.cfg.TEST.SPLIT
+        if split == "val" and self.val_loader is None:
+            split = "test"  # as Dassl does where a dataset has no validation set
+        self.set_model_mode("eval")
+        self.evaluator.reset()
+        print(f"Evaluate on the *{split}* set")
+        with self.clock("test"):
+            features, labels = self.evaluation_features(split)
+            logits = self.classifier(features)
+        self.evaluator.process(logits, labels)
+        metrics = self.evaluator.evaluate()
+        for name, value in metrics.items():
+            self.write_scalar(f"{split}/{name}", value, self.epoch)
+        if final:
+            record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
+            write_record({**record, "split": split, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
+        return next(iter(metrics.values()))
+
+    def model_inference(self, images: Tensor) -> Tensor:
+        return self.classifier(self.backbone.encode_image(images))
+
+    def load_model(self, directory: str, epoch: int | None = None) -> None:
+        """Loads what was learned, for evaluation; without an epoch the best on validation, else the newest.
+
+        Checkpoints of CoOp's are taken too. Raises InputError where the file is missing or does not fit.
+        """
+        name, module = self.learned()
+        if module is None or not directory:
+            print("Nothing to load: no model directory given, or nothing learned")
+            return
+        path = checkpoint_path(Path(directory) / name, epoch)
+        checkpoint = load_checkpoint(str(path))
+        state = {k: v for k, v in checkpoint["state_dict"].items() if k not in ("token_prefix", "token_suffix")}
+        try:
+            missing = module.load_state_dict(state, strict=False).missing_keys
+        except RuntimeError as error:
+            raise InputError(f"{path} does not fit this run: {error}") from error
+        missing = [key for key in missing if not key.endswith("_extra_state")]
+        if missing:
+            raise InputError(f"{path} was not made by {self.cfg.TRAINER.NAME}: it has no {', '.join(missing)}.")
+        print(f'Loading weights to {name} from "{path}" (epoch = {checkpoint["epoch"]})')
+
+    @contextmanager
+    def clock(self, part: str) -> Iterator[None]:
+        """Adds to the wall time of a part of the run, in seconds."""
+        start = time.perf_counter()
+        yield
+        self.seconds[part] = round(self.seconds.get(part, 0.0) + time.perf_counter() - start, 3)
+
+
+def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:
+    """Raises InputError where images would not have the size that the backbone takes."""
+    if tuple(cfg.INPUT.SIZE) != (backbone.resolution, backbone.resolution):
+        raise InputError(
+            f"INPUT.SIZE is {tuple(cfg.INPUT.SIZE)}, but the backbone {cfg.MODEL.BACKBONE.NAME} takes images of "
+            f"{backbone.resolution} by {backbone.resolution}: set INPUT.SIZE "
+            f'"({backbone.resolution}, {backbone.resolution})" or choose another backbone.'
+        )
+
+
+def checkpoint_path(folder: Path, epoch: int | None) -> Path:
+    """The checkpoint file of an epoch; without one the best on validation, else the newest.
+
+    Raises InputError, with what is there, where there is none.
+    """
+    newest = folder / "checkpoint"
+    if epoch is not None:
+        name = f"model.pth.tar-{epoch}"
+    elif (folder / "model-best.pth.tar").is_file() or not newest.is_file():
+        name = "model-best.pth.tar"
+    else:
+        name = newest.read_text(encoding="utf-8").strip()
+    if (folder / name).is_file():
+        return folder / name
+    present = sorted(path.name for path in folder.glob("model*")) if folder.is_dir() else []
+    raise InputError(
+        f"Checkpoint {folder / name} not found; "
+        + (f"the folder has {', '.join(present)}." if present else f"there is no checkpoint in {folder}.")
+        + " See --model-dir and --load-epoch."
+    )

@@ -1,0 +1,34 @@
+"""Numeric precision of a run: fp32, fp16 (weights in half) or amp (mixed, with loss scaling)."""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+PRECISIONS = ("fp32", "fp16", "amp")
+
+
+class Precision:
+    """How a run computes, by CoOp's names; where the device cannot, fp32, and a line that says so."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        if name not in PRECISIONS:
+            raise InputError(f"PREC is {name!r}; it can be {', '.join(PRECISIONS)}.")
+        if name != "fp32" and device.type != "cuda":
+            print(f"Precision {name} needs a GPU: running in fp32 on {device.type}")
+            name = "fp32"
+        self.name = name
+        self.scaler = torch.amp.GradScaler(device.type, enabled=name == "amp")
+        self._device_type = device.type
+
+    def autocast(self) -> AbstractContextManager:
+        return torch.autocast(self._device_type, enabled=self.name == "amp")
+
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Gradients of the loss, and one step of the optimizer."""
+        optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(optimizer)
+        self.scaler.update()

@@ -1,0 +1,32 @@
+"""Progress bars that vanish where output is not a terminal, and lines that do not tear them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from tqdm import tqdm
+
+
+class _AboveBars:
+    """A stream whose lines are printed above the bars."""
+
+    def __init__(self, stream) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        tqdm.write(text, file=self.stream, end="")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+@contextmanager
+def progress(total: int, title: str, start: int = 0) -> Iterator[tqdm]:
+    """A bar of `total` steps on standard error; silent where that is not a terminal."""
+    with tqdm(total=total, desc=title, initial=start, leave=False, disable=None, dynamic_ncols=True) as bar:
+        if bar.disable:
+            yield bar
+        else:
+            with redirect_stdout(_AboveBars(sys.stdout)):
+                yield bar

@@ -1,0 +1,29 @@
+"""Zero-shot CLIP (Radford et al., ICML 2021): with the dataset's template, or with an ensemble of templates."""
+
+from dassl.engine import TRAINER_REGISTRY
+
+from .blocks.classifiers import FeatureClassifier, ZeroshotClassifier
+from .blocks.feature_trainer import FeatureTrainer
+from .blocks.prompts import ensemble_of, template_of
+
+
+@TRAINER_REGISTRY.register()
+class ZeroshotCLIP(FeatureTrainer):
+    def precision(self) -> str:
+        return "fp16" if self.device.type == "cuda" else "fp32"
+
+    def templates(self) -> list[str]:
+        return [template_of(self.cfg.DATASET.NAME)]
+
+    def build_classifier(self) -> FeatureClassifier:
+        templates = self.templates()
+        print(f"Prompts: {templates}")
+        return ZeroshotClassifier(self.backbone, self.dm.dataset.classnames, templates)
+
+
+@TRAINER_REGISTRY.register()
+class ZeroshotCLIP2(ZeroshotCLIP):
+    """Averages the text features of CoOp's seven templates and the dataset's own."""
+
+    def templates(self) -> list[str]:
+        return ensemble_of(self.cfg.DATASET.NAME)
