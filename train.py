@@ -39,7 +39,7 @@ import datasets
 import trainers
 from trainers.blocks.errors import InputError
 
-USER_ERRORS = (InputError, datasets.DatasetError)
+USER_ERRORS = (InputError, datasets.DatasetError, *compat.input_errors())
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -137,9 +136,12 @@ def write_split(parts: dict[str, list[Datum]], path: Path, image_dir: Path) -> N
         for part, items in parts.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        json.dump(split, file)
-    os.replace(file.name, path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(split), encoding="utf-8")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def split_trainval(trainval: list[Datum], share: float = VAL_SHARE) -> tuple[list[Datum], list[Datum]]:

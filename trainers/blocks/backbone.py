@@ -27,8 +27,8 @@ class Backbone(nn.Module):
 
     def __init__(self, model: CLIP) -> None:
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
-        self.text = TextEncoder(model)
+        self.model, self.text = model, TextEncoder(model)
+        self.eval().requires_grad_(False)
 
     @property
     def feature_dim(self) -> int:
@@ -105,7 +105,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     """The state dict of a TorchScript archive or of a file that torch.save wrote."""
     try:
         try:
-            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # CLIP's archives are what they are
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated; CLIP's archives stay
                 return torch.jit.load(path, map_location="cpu").state_dict()
         except RuntimeError:  # not a TorchScript archive
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,5 +1,6 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from dassl.data.transforms import build_transform
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
-from dassl.utils import load_checkpoint, load_pretrained_weights
+from dassl.utils import load_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -26,6 +27,7 @@ from .precision import Precision
 from .progress import progress
 from .results import run_record, write_record
 
+UPSTREAM_BUFFERS = ("token_prefix", "token_suffix")  # CoOp stores parts of its prompts that follow from class names
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
 
@@ -101,7 +103,8 @@ class FeatureTrainer(TrainerX):
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
         trained = self.classifier.learned
         if self.cfg.MODEL.INIT_WEIGHTS:
-            load_pretrained_weights(trained, self.cfg.MODEL.INIT_WEIGHTS)
+            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS))
+            print(f"Starting from the weights in {self.cfg.MODEL.INIT_WEIGHTS}")
         options = self.cfg.OPTIM.clone()
         if self.schedule_per_step:
             options.defrost()
@@ -225,23 +228,15 @@ class FeatureTrainer(TrainerX):
     def load_model(self, directory: str, epoch: int | None = None) -> None:
         """Loads what was learned, for evaluation; without an epoch the best on validation, else the newest.
 
-        Checkpoints of CoOp's are taken too. Raises InputError where the file is missing or does not fit.
+        Raises InputError where there is none, or it does not fit.
         """
         name, module = self.learned()
         if module is None or not directory:
             print("Nothing to load: no model directory given, or nothing learned")
             return
         path = checkpoint_path(Path(directory) / name, epoch)
-        checkpoint = load_checkpoint(str(path))
-        state = {k: v for k, v in checkpoint["state_dict"].items() if k not in ("token_prefix", "token_suffix")}
-        try:
-            missing = module.load_state_dict(state, strict=False).missing_keys
-        except RuntimeError as error:
-            raise InputError(f"{path} does not fit this run: {error}") from error
-        missing = [key for key in missing if not key.endswith("_extra_state")]
-        if missing:
-            raise InputError(f"{path} was not made by {self.cfg.TRAINER.NAME}: it has no {', '.join(missing)}.")
-        print(f'Loading weights to {name} from "{path}" (epoch = {checkpoint["epoch"]})')
+        stored = load_state(module, path)
+        print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
 
     @contextmanager
     def clock(self, part: str) -> Iterator[None]:
@@ -259,6 +254,27 @@ def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:
             f"{backbone.resolution} by {backbone.resolution}: set INPUT.SIZE "
             f'"({backbone.resolution}, {backbone.resolution})" or choose another backbone.'
         )
+
+
+def load_state(module: nn.Module, path: Path) -> int:
+    """Loads a checkpoint's weights into what is learned and returns its epoch; CoOp's checkpoints are taken too.
+
+    Raises InputError where the file is missing, no checkpoint, or does not fit.
+    """
+    try:
+        checkpoint = load_checkpoint(str(path))
+        state = {name: value for name, value in checkpoint["state_dict"].items() if name not in UPSTREAM_BUFFERS}
+        missing = module.load_state_dict(state, strict=False).missing_keys
+    except InputError as error:
+        raise InputError(f"{path} does not fit this run. {error}") from error
+    except RuntimeError as error:
+        raise InputError(f"{path} is damaged, or does not fit this run: {error}") from error
+    except (OSError, EOFError, pickle.UnpicklingError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {error}).") from error
+    missing = [name for name in missing if not name.endswith("_extra_state")]
+    if missing:
+        raise InputError(f"{path} was made by another method: it has no {', '.join(missing)}.")
+    return checkpoint["epoch"]
 
 
 def checkpoint_path(folder: Path, epoch: int | None) -> Path:

@@ -160,7 +160,8 @@ class PromptLearner(nn.Module):
         if self.class_specific and unknown:
             raise InputError(
                 f"The class-specific context (TRAINER.COOP.CSC) knows nothing of {len(unknown)} classes: "
-                f"{', '.join(unknown[:10])}.\nEvaluate on the classes that it was trained on, or train with CSC False."
+                f"{', '.join(unknown[:10])}.\n"
+                "Evaluate on the classes that it was trained on, or train with CSC False."
             )
         n_ctx = self.ctx.shape[-2]
         self._rows = [rows[name] for name in classnames] if self.class_specific else None

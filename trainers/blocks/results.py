@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -63,9 +62,12 @@ def versions() -> dict[str, str]:
 
 def write_record(record: dict, folder: str | Path) -> Path:
     """Writes results.json whole or not at all: its presence says that the run is complete."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-    os.replace(file.name, folder / FILE_NAME)
-    return folder / FILE_NAME
+    path = Path(folder, FILE_NAME)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,5 @@
+"""From a configuration to data loaders."""
+
+from .data_manager import DataManager, DatasetWrapper
+
+__all__ = ["DataManager", "DatasetWrapper"]

@@ -1,0 +1,6 @@
+"""Evaluators: from logits and labels to printed and returned figures."""
+
+from .build import EVALUATOR_REGISTRY, build_evaluator
+from .evaluator import Classification, EvaluatorBase
+
+__all__ = ["EVALUATOR_REGISTRY", "Classification", "EvaluatorBase", "build_evaluator"]

@@ -1,0 +1,84 @@
+"""What all tests share: the engine, the golden inputs, and train.py started as a user would."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import compat
+
+compat.ensure()
+
+from tests.golden import make_inputs  # noqa: E402
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+class Finished(NamedTuple):
+    """A run of train.py that has ended: exit status, its output, and results.json where it wrote one."""
+
+    status: int
+    stdout: str
+    stderr: str
+    folder: Path
+    results: dict | None
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict:
+    """Figures measured on Dassl and CoOp; see tests/golden/README.md."""
+    return json.loads((CHECKOUT / "tests/golden/upstream.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory) -> Path:
+    """The small random CLIP behind the golden figures, as a state dict."""
+    path = tmp_path_factory.mktemp("backbone") / "tiny_clip.pt"
+    make_inputs.make_clip(path)
+    return path
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    """A DATA folder with the tiny OxfordPets behind the golden figures: six classes of 6, 2 and 4 images each."""
+    root = tmp_path / "data"
+    make_inputs.make_pets(root)
+    return root
+
+
+@pytest.fixture
+def train_py(tiny_clip, pets, tmp_path):
+    """Starts train.py in a process of its own, four shots of the tiny OxfordPets unless told otherwise."""
+
+    def start(
+        trainer: str,
+        name: str,
+        *pairs: object,
+        flags: tuple = (),
+        recipe: str = "vit_b16",
+        seed: int = 1,
+        classes: str = "base",
+        before: tuple = (),
+    ) -> Finished:
+        folder = tmp_path / name
+        command = [
+            *(sys.executable, *before, CHECKOUT / "train.py", "--root", pets, "--seed", seed, "--trainer", trainer),
+            *("--output-dir", folder, "--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml"),
+            *(
+                "--config-file",
+                CHECKOUT / f"configs/trainers/{trainer}/{recipe}.yaml",
+                "--backbone",
+                tiny_clip,
+                *flags,
+            ),
+            *("DATASET.NUM_SHOTS", 4, "DATASET.SUBSAMPLE_CLASSES", classes, "DATALOADER.NUM_WORKERS", 0, *pairs),
+        ]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
+        results = folder / "results.json"
+        record = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else None
+        return Finished(done.returncode, done.stdout, done.stderr, folder, record)
+
+    return start

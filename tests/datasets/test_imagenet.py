@@ -1,0 +1,74 @@
+"""ImageNet on a miniature tree in the real layout."""
+
+import random
+
+import pytest
+
+from datasets import DatasetError
+from datasets.imagenet import ImageNet
+from tests.datasets.test_fewshot import config, files
+
+NAMES = {"n01440764": "tench", "n01443537": "goldfish", "n01484850": "great white shark"}
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "imagenet"
+    for part, count in (("train", 3), ("val", 2)):
+        for name in NAMES:
+            (folder / "images" / part / name).mkdir(parents=True)
+            (folder / "images" / part / name / ".hidden").touch()
+            for index in range(count):
+                (folder / "images" / part / name / f"{name}_{index}.JPEG").touch()
+    # in an order of its own, as the file has it; labels follow the folders
+    (folder / "classnames.txt").write_text("".join(f"{key} {name}\n" for key, name in reversed(NAMES.items())))
+    return tmp_path
+
+
+def load(root, shots: int = -1, seed: int = 1, subset: str = "all") -> ImageNet:
+    random.seed(seed)
+    return ImageNet(config(root, shots, seed, subset))
+
+
+def test_labels_follow_the_sorted_folders(root):
+    dataset = load(root)
+    assert dataset.classnames == list(NAMES.values())
+    assert (len(dataset.train_x), len(dataset.test)) == (9, 6)
+    assert files(dataset.train_x)[0] == "n01440764_0.JPEG"
+
+
+def test_validation_images_are_validation_and_test_set_and_stay_whole(root):
+    for _ in ("drawn", "read from the cache"):
+        dataset = load(root, shots=1)
+        assert len(dataset.train_x) == 3
+        assert files(dataset.val) == files(dataset.test)
+        assert len(dataset.test) == 6
+
+
+def test_sampling_draws_training_images_only(root):
+    """As upstream: the sample is the first thing drawn from the seed, class by class."""
+    random.seed(1)
+    expected = [random.sample([f"{name}_{index}.JPEG" for index in range(3)], 2) for name in NAMES]
+    assert files(load(root, shots=2).train_x) == [name for names in expected for name in names]
+
+
+def test_halves_relabel(root):
+    assert load(root, subset="base").classnames == ["tench", "goldfish"]
+    new = load(root, subset="new")
+    assert {(item.label, item.classname) for item in new.test} == {(0, "great white shark")}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "classnames.txt").unlink(), r"classnames\.txt cannot be read"),
+        (lambda folder: (folder / "classnames.txt").write_text("n01440764 tench"), "no name for 2 folders"),
+        (lambda folder: (folder / "images/val").rename(folder / "elsewhere"), r"images/val not found"),
+        (lambda folder: folder.rename(folder.with_name("ilsvrc")), "imagenet not found"),
+    ],
+    ids=["no names", "names missing", "no val", "no folder"],
+)
+def test_what_is_missing_is_named(root, spoil, message):
+    spoil(root / "imagenet")
+    with pytest.raises(DatasetError, match=message):
+        load(root)

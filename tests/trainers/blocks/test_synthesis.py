@@ -1,0 +1,52 @@
+"""Synthesized features: what moves them, and where gradients go."""
+
+import pytest
+import torch
+
+from trainers.blocks.prompt_vae import PromptVAE
+from trainers.blocks.prompts import tokenize
+from trainers.blocks.synthesis import Synthesizer
+
+NAMES = ["cat", "yorkshire terrier", "boeing 747"]
+
+
+@pytest.fixture
+def synthesizer(backbone) -> Synthesizer:
+    torch.manual_seed(0)
+    vae = PromptVAE(backbone.feature_dim, backbone.text.width, n_ctx=4, encoder_dim=32, generator_dim=32)
+    for parameter in vae.generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return Synthesizer(vae, backbone, NAMES)
+
+
+def test_features_are_those_of_the_written_prompt(synthesizer, backbone):
+    """With generator and context set to real words, the feature is that of the plain prompt."""
+    for parameter in synthesizer.vae.generator.parameters():
+        torch.nn.init.zeros_(parameter)
+    words = tokenize("{}", ["this is a big"], 77)[:, 1:5]
+    synthesizer.vae.ctx.data = backbone.text.embed(words)[0].clone()
+    features = synthesizer(torch.randn(3, synthesizer.vae.latent_dim), torch.tensor([2, 0, 1]))
+    expected = backbone.model.encode_text(tokenize("this is a big {}.", [NAMES[i] for i in (2, 0, 1)], 77))
+    torch.testing.assert_close(features, expected / expected.norm(dim=-1, keepdim=True), atol=1e-5, rtol=1e-5)
+
+
+def test_features_of_a_class_move_with_z_and_with_its_name(synthesizer):
+    z = torch.randn(2, synthesizer.vae.latent_dim)
+    same_class = synthesizer(z, torch.tensor([0, 0]))
+    other_class = synthesizer(z[:1], torch.tensor([1]))
+    assert (same_class[0] - same_class[1]).norm() > 1e-3
+    assert (same_class[0] - other_class[0]).norm() > 1e-3
+    torch.testing.assert_close(synthesizer(z, torch.tensor([0, 0])), same_class)
+
+
+def test_labels_are_drawn_uniformly_from_all_classes(synthesizer):
+    torch.manual_seed(0)
+    features, labels = synthesizer.sample(600)
+    assert features.shape == (600, synthesizer.vae.latent_dim)
+    torch.testing.assert_close(features.norm(dim=-1), torch.ones(600))
+    assert all(150 < count < 250 for count in torch.bincount(labels, minlength=3).tolist())
+
+
+def test_sampling_leaves_no_gradients(synthesizer):
+    features, _ = synthesizer.sample(4)
+    assert not features.requires_grad
