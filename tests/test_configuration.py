@@ -147,9 +147,9 @@ def test_class_name_beyond_the_window_is_named(pets, message):
     split = pets / "oxford_pets/split_zhou_OxfordPets.json"
     long = " ".join(["very"] * 80) + " boxer"
     parts = json.loads(split.read_text())
-    split.write_text(
-        json.dumps({k: [[p, y, long if c == "boxer" else c] for p, y, c in v] for k, v in parts.items()})
-    )
+    for rows in parts.values():
+        rows[:] = [[path, label, long if name == "boxer" else name] for path, label, name in rows]
+    split.write_text(json.dumps(parts))
     assert "tokens)" in (error := message())
     assert "boxer" in error
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.conftest import CHECKOUT
+
 COOP = (
     *("TRAINER.COOP.PREC", "fp32", "OPTIM.MAX_EPOCH", 3, "DATALOADER.TRAIN_X.BATCH_SIZE", 4, "TRAIN.PRINT_FREQ", 1),
     *("OPTIM.LR", 0.2, "TRAINER.COOP.N_CTX", 4),
@@ -41,6 +43,13 @@ def test_coop_trains_and_evaluates_as_upstream(form, seed, train_py, golden):
         assert "bombay, beagle, boxer" in new.stderr
     else:
         assert correct(new.stdout) == golden["runs"][f"CoOp/{form}/seed{seed}/new"]["correct"]
+
+
+def test_checkpoint_that_upstream_wrote_evaluates_to_upstreams_figure(train_py, golden):
+    made_there = CHECKOUT / "tests/golden/checkpoints/coop_random_ctx_seed2"
+    flags = ("--eval-only", "--model-dir", made_there, "--load-epoch", 3)
+    new = train_py("CoOp", "new", *COOP, flags=flags, seed=2, classes="new")
+    assert correct(new.stdout) == golden["runs"]["CoOp/random_ctx/seed2/new"]["correct"] == 7
 
 
 @pytest.mark.parametrize("classes", ["base", "new", "all"])
