@@ -5,6 +5,7 @@ OUTPUT/base2new/train_base/DATASET/shots_N/TRAINER/RECIPE/seedS and .../test_new
 """
 
 import argparse
+import ast
 import difflib
 import json
 import os
@@ -15,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from tables import base2new_table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -144,9 +144,18 @@ def differing(record: dict, pairs: Sequence[str]) -> list[str]:
         node = record["config"]
         for part in key.split("."):
             node = node.get(part) if isinstance(node, dict) else None
-        if str(node) != value and node != yaml.safe_load(value):
+        if node != decode(value):
             different.append(f"{key} {value} (there: {node})")
     return different
+
+
+def decode(value: str) -> object:
+    """A KEY VALUE pair's value as results.json has it: read as Python, else taken as text, as yacs does."""
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    return list(literal) if isinstance(literal, tuple) else literal
 
 
 def execute(run: Run, number: str, again: bool) -> bool:

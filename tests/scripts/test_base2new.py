@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from base2new import differing
 
 from tests.conftest import CHECKOUT
 
@@ -49,6 +50,20 @@ def test_runs_what_is_missing_and_prints_the_table(base2new, options, tmp_path):
     changed = base2new("coop", "1", *options, "OPTIM.LR", "0.5")
     assert changed.returncode == 2
     assert "OPTIM.LR 0.5 (there: 0.002)" in changed.stderr
+
+
+@pytest.mark.parametrize(
+    ("pairs", "count"),
+    [
+        (["INPUT.SIZE", "(64, 64)", "OPTIM.LR", "2e-3", "INPUT.NO_TRANSFORM", "False", "MODEL.HEAD.NAME", "mlp"], 0),
+        (["INPUT.SIZE", "(32, 32)", "OPTIM.LR", "0.002"], 1),
+        (["NO.SUCH", "1", "INPUT.NO_TRANSFORM", "True"], 2),
+    ],
+)
+def test_values_are_compared_as_the_configuration_reads_them(pairs, count):
+    inputs = {"SIZE": [64, 64], "NO_TRANSFORM": False}
+    record = {"config": {"INPUT": inputs, "OPTIM": {"LR": 0.002}, "MODEL": {"HEAD": {"NAME": "mlp"}}}}
+    assert len(differing(record, pairs)) == count
 
 
 def test_quiet_run_prints_a_line_a_run(base2new, options):

@@ -4,8 +4,7 @@ import json
 import statistics
 
 import pytest
-
-from scripts import tables
+import tables
 
 
 @pytest.fixture
