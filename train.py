@@ -8,7 +8,6 @@ Input that is at fault ends in a message and exit status 2.
 """
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,7 +36,7 @@ from yacs.config import CfgNode
 
 import datasets
 import trainers
-from trainers.blocks.errors import InputError
+from trainers.blocks.errors import InputError, did_you_mean
 
 USER_ERRORS = (InputError, datasets.DatasetError, *compat.input_errors())
 
@@ -85,9 +84,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
 
 def merge_file(cfg: CfgNode, path: str) -> None:
     if not Path(path).is_file():
-        near = difflib.get_close_matches(Path(path).name, names_beside(path), n=1, cutoff=0.4)
-        hint = f" Did you mean {Path(path).with_name(near[0])}?" if near else ""
-        raise InputError(f"Configuration file {path} not found.{hint}")
+        raise InputError(f"Configuration file {path} not found.{did_you_mean(Path(path).name, names_beside(path))}")
     try:
         cfg.merge_from_file(path)
     except (KeyError, ValueError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
@@ -126,8 +123,7 @@ def merge_pairs(cfg: CfgNode, pairs: Sequence[str]) -> None:
         try:
             cfg.merge_from_list([key, value])
         except (KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            near = difflib.get_close_matches(key, all_keys(cfg), n=1)
-            hint = f" Did you mean {near[0]}?" if near and near[0] != key else ""
+            hint = did_you_mean(key, all_keys(cfg)) if key not in all_keys(cfg) else ""
             raise InputError(f"{key} {value}: {plain_message(error)}.{hint}") from error
 
 
@@ -150,9 +146,7 @@ def check_names(cfg: CfgNode) -> None:
     ):
         names = registry.registered_names()
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"{key} is {name!r}; available: {', '.join(sorted(names))}.{hint}")
+            raise InputError(f"{key} is {name!r}; available: {', '.join(sorted(names))}.{did_you_mean(name, names)}")
     datasets.check_subset(cfg.DATASET.SUBSAMPLE_CLASSES)
 
 

@@ -1,13 +1,6 @@
 """The methods; importing this package registers them in Dassl's TRAINER_REGISTRY."""
 
-from yacs.config import CfgNode
+from . import clip_adapter, cocoop, coop, ship, tip_adapter, zsclip
+from .ship import extend_cfg
 
-from . import coop, ship, zsclip
-
-__all__ = ["coop", "extend_cfg", "ship", "zsclip"]
-
-
-def extend_cfg(cfg: CfgNode) -> None:
-    """Adds the configuration keys of all methods."""
-    coop.extend_cfg(cfg)
-    ship.extend_cfg(cfg)
+__all__ = ["clip_adapter", "cocoop", "coop", "extend_cfg", "ship", "tip_adapter", "zsclip"]

@@ -13,11 +13,14 @@ from torch.nn import functional as F
 from yacs.config import CfgNode
 
 from .blocks import feature_trainer
-from .blocks.classifiers import METHODS, FeatureClassifier
+from .blocks.classifiers import FeatureClassifier
 from .blocks.errors import InputError
 from .blocks.feature_trainer import FeatureTrainer, Stage
+from .blocks.features import Batch
 from .blocks.prompt_vae import PromptVAE, active_units, kl_divergence, reconstruction_loss, reparameterize
 from .blocks.synthesis import Synthesizer, new_classnames
+
+CLASSIFIERS = ("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF")  # the methods that stage 2 can train
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -25,7 +28,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     feature_trainer.extend_cfg(cfg)
     cfg.TRAINER.SHIP = CfgNode()
     cfg.TRAINER.SHIP.CLASSIFIER = "CoOp"  # the method that stage 2 trains, with its own keys (TRAINER.COOP)
-    cfg.TRAINER.SHIP.PREC = "fp16"  # fp16, fp32, amp
+    cfg.TRAINER.SHIP.PREC = "fp16"  # fp16, fp32, amp, bf16
     cfg.TRAINER.SHIP.N_CTX = 4  # M: context tokens of the prompts that the VAE writes
     cfg.TRAINER.SHIP.ENCODER_DIM = 2048  # H_e: hidden units of the encoder
     cfg.TRAINER.SHIP.GENERATOR_DIM = 4096  # H_g: hidden units of the generator
@@ -43,43 +46,31 @@ def extend_cfg(cfg: CfgNode) -> None:
 
 @TRAINER_REGISTRY.register()
 class SHIP(FeatureTrainer):
-    competing: list[str] = []  # the classes of stage 2, once they are known
-
     @property
-    def schedule_per_step(self) -> bool:
-        return self.cfg.TRAINER.SHIP.SCHEDULE_PER_STEP
+    def options(self) -> CfgNode:
+        return self.cfg.TRAINER.SHIP
 
     def check_cfg(self, cfg: CfgNode) -> None:
-        if cfg.TRAINER.SHIP.CLASSIFIER not in METHODS:
+        if cfg.TRAINER.SHIP.CLASSIFIER not in CLASSIFIERS:
             raise InputError(
-                f"TRAINER.SHIP.CLASSIFIER is {cfg.TRAINER.SHIP.CLASSIFIER!r}; it can be {', '.join(METHODS)}."
+                f"TRAINER.SHIP.CLASSIFIER is {cfg.TRAINER.SHIP.CLASSIFIER!r}; it can be {', '.join(CLASSIFIERS)}."
             )
 
-    def precision(self) -> str:
-        return self.cfg.TRAINER.SHIP.PREC
-
     def build_classifier(self) -> FeatureClassifier:
-        options = self.cfg.TRAINER.SHIP
         self.vae = PromptVAE(
             self.backbone.feature_dim,
             self.backbone.text.width,
-            options.N_CTX,
-            options.ENCODER_DIM,
-            options.GENERATOR_DIM,
-            options.GENERATOR_SLOPE,
-        ).to(self.device)
-        return METHODS[options.CLASSIFIER](self.cfg, self.backbone, self.dm.dataset.classnames)
+            self.options.N_CTX,
+            self.options.ENCODER_DIM,
+            self.options.GENERATOR_DIM,
+            self.options.GENERATOR_SLOPE,
+        )
+        return self.build_method(self.options.CLASSIFIER)
 
     def learned(self) -> tuple[str, nn.Module]:
         """One checkpoint holds both stages."""
         name, module = super().learned()
         return "ship", nn.ModuleDict({"prompt_vae": self.vae, name: module})
-
-    def register_learned(self, name: str, module: nn.Module) -> None:
-        super().register_learned(name, module)
-        for group in self.optimizer.param_groups:
-            if "eps" in group:
-                group["eps"] = self.cfg.TRAINER.SHIP.ADAM_EPS
 
     def before_train(self) -> None:
         super().before_train()
@@ -90,19 +81,19 @@ class SHIP(FeatureTrainer):
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
         self.synthesizer = Synthesizer(self.vae, self.backbone, new)
-        self.competing = [*base, *new]
-        self.classifier.select(self.competing)
+        self.classifier.select([*base, *new])
 
-    def test(self, split: str | None = None) -> float:
-        """Evaluates among the dataset's classes; training, if there is more, goes on among base and new ones."""
-        self.classifier.select(self.dm.dataset.classnames)
-        result = super().test(split)
-        if self.competing:
-            self.classifier.select(self.competing)
-        return result
+    def mean_features(self) -> Batch:
+        """Adds to the base images' features as many synthesized ones of each new class as there are shots."""
+        features, labels = super().mean_features()
+        shots, classes = self.cfg.DATASET.NUM_SHOTS, len(self.synthesizer.classnames)
+        each = shots if shots > 0 else len(labels) // self.num_classes
+        new_labels = torch.arange(classes, device=self.device).repeat_interleave(each)
+        made = self.synthesizer.of(new_labels)
+        return torch.cat([features, made]), torch.cat([labels, new_labels + self.num_classes])
 
     def vae_stage(self) -> Stage:
-        options = self.cfg.TRAINER.SHIP
+        options = self.options
         optimizer = build_optimizer(self.vae, options.OPTIM)
         return Stage(
             title="PromptVAE",
@@ -119,16 +110,13 @@ class SHIP(FeatureTrainer):
         reconstruction = reconstruction_loss(self.writer(reparameterize(mean, log_var), labels), features)
         kl = kl_divergence(mean, log_var)
         summary = {"rec": reconstruction.item(), "kl": kl.item(), "active": active_units(mean).item()}
-        return reconstruction + self.cfg.TRAINER.SHIP.KL_WEIGHT * kl, summary
+        return reconstruction + self.options.KL_WEIGHT * kl, summary
 
     def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Stage 2: cross-entropy over real features and as many synthesized ones, among base and new classes."""
         synthesized, new_labels = self.synthesizer.sample(len(features))
         logits = self.classifier(torch.cat([features, synthesized]))
         targets = torch.cat([labels, new_labels + self.num_classes])
-        real, made = logits.split(len(features)), targets.split(len(features))
-        summary = {
-            "acc": compute_accuracy(real[0], made[0])[0].item(),
-            "acc_syn": compute_accuracy(real[1], made[1])[0].item(),
-        }
-        return F.cross_entropy(logits, targets), summary
+        halves = zip(logits.split(len(features)), targets.split(len(features)), strict=True)
+        real, made = (compute_accuracy(*half)[0].item() for half in halves)
+        return F.cross_entropy(logits, targets), {"acc": real, "acc_syn": made}

@@ -1,6 +1,7 @@
 """Zero-shot CLIP (Radford et al., ICML 2021): with the dataset's template, or with an ensemble of templates."""
 
 from dassl.engine import TRAINER_REGISTRY
+from yacs.config import CfgNode
 
 from .blocks.classifiers import FeatureClassifier, ZeroshotClassifier
 from .blocks.feature_trainer import FeatureTrainer
@@ -9,8 +10,9 @@ from .blocks.prompts import ensemble_of, template_of
 
 @TRAINER_REGISTRY.register()
 class ZeroshotCLIP(FeatureTrainer):
-    def precision(self) -> str:
-        return "fp16" if self.device.type == "cuda" else "fp32"
+    @property
+    def options(self) -> CfgNode:
+        return CfgNode({"PREC": "fp16" if self.device.type == "cuda" else "fp32"})
 
     def templates(self) -> list[str]:
         return [template_of(self.cfg.DATASET.NAME)]

@@ -71,7 +71,7 @@ def test_gradients_of_each_stage_reach_only_what_it_trains(trainer):
 
 def test_stage_two_classifies_real_and_synthesized_features_among_all_classes(trainer):
     trainer.before_train()
-    assert trainer.competing == BASE + NEW
+    assert trainer.classifier.classnames == BASE + NEW
     features, labels = torch.nn.functional.normalize(torch.randn(5, 64), dim=-1), torch.tensor([0, 1, 2, 0, 1])
     made, made_labels = trainer.synthesizer.sample(5)
     trainer.synthesizer.sample = lambda count: (made, made_labels)

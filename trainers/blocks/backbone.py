@@ -1,6 +1,5 @@
 """CLIP by name or by file, frozen."""
 
-import difflib
 import pickle
 import urllib.error
 import warnings
@@ -12,9 +11,10 @@ from clip.model import CLIP, build_model, convert_weights
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .errors import InputError
+from .errors import InputError, did_you_mean
 from .text_encoder import TextEncoder
 
+HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 
@@ -35,6 +35,10 @@ class Backbone(nn.Module):
         return self.model.text_projection.shape[1]
 
     @property
+    def device(self) -> torch.device:
+        return self.model.logit_scale.device
+
+    @property
     def resolution(self) -> int:
         return self.model.visual.input_resolution
 
@@ -47,23 +51,26 @@ class Backbone(nn.Module):
         return normalize(self.model.encode_image(images).float(), dim=-1)
 
     def encode_prompts(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
-        """Text features (N, D) of prompts that share one prefix; see TextEncoder.forward."""
-        return normalize(self.text(prefix, suffix, eot)[0].float(), dim=-1)
+        """L2-normalized text features (G, N, D); see TextEncoder.forward."""
+        return normalize(self.text(prefix, suffix, eot).float(), dim=-1)
 
 
 def load_backbone(name: str, precision: str, device: torch.device | str) -> Backbone:
     """CLIP by one of its names (downloaded by the clip package) or by the path of a checkpoint.
 
     The file is in OpenAI's layout: a TorchScript archive or a state dict. A relative path is looked up in the
-    working directory, then in this checkout. With fp32 and amp the weights are kept in fp32, with fp16 in fp16;
-    in all cases they have been rounded to fp16 once, as CLIP's own loader does.
+    working directory, then in this checkout. With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in
+    these; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
     model = _download(name) if name in clip.available_models() else _read(_find(name))
     model.float()
-    if precision == "fp16":
-        convert_weights(model)
+    if precision in HALVES:
+        convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
+        for parameter in model.parameters():
+            if parameter.dtype == torch.float16:
+                parameter.data = parameter.data.to(HALVES[precision])
     return Backbone(model.to(device))
 
 
@@ -82,11 +89,9 @@ def _find(name: str) -> Path:
     for path in (Path(name).expanduser(), CHECKOUT / name):
         if name and path.is_file():
             return path
-    near = difflib.get_close_matches(name, clip.available_models(), n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
     raise InputError(
         f"MODEL.BACKBONE.NAME is {name!r}: neither an existing file nor one of CLIP's models "
-        f"({', '.join(clip.available_models())}).{hint}"
+        f"({', '.join(clip.available_models())}).{did_you_mean(name, clip.available_models())}"
     )
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
+from . import methods
 from .backbone import Backbone, load_backbone
 from .classifiers import FeatureClassifier
 from .errors import InputError
@@ -32,7 +33,8 @@ Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
 
 def extend_cfg(cfg: CfgNode) -> None:
-    """Adds TRAINER.FEATURES: how images become features, for all methods."""
+    """Adds the methods' keys and TRAINER.FEATURES, how images become features, which is the same for all."""
+    methods.extend_cfg(cfg)
     if "FEATURES" in cfg.TRAINER:
         return
     cfg.TRAINER.FEATURES = CfgNode()
@@ -56,18 +58,26 @@ class Stage:
 class FeatureTrainer(TrainerX):
     """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
 
-    A method gives `precision` and `build_classifier`; one with a stage before adds it to `before_train`.
+    By its name a trainer finds its method in METHODS. One that differs overrides `options` and `build_classifier`;
+    one with a stage before the classifier's adds it to `before_train`.
     """
 
-    schedule_per_step = False
-
-    def precision(self) -> str:
-        """fp32, fp16 or amp, as configured for the method."""
-        raise NotImplementedError
+    @property
+    def options(self) -> CfgNode:
+        """The trainer's own keys. PREC is fp32, fp16, amp or bf16; SCHEDULE_PER_STEP and ADAM_EPS may be there."""
+        return self.cfg.TRAINER[methods.METHODS[self.cfg.TRAINER.NAME].node]
 
     def build_classifier(self) -> FeatureClassifier:
         """The method's classifier, among the classes of the run's dataset."""
-        raise NotImplementedError
+        return self.build_method(self.cfg.TRAINER.NAME)
+
+    def build_method(self, name: str) -> FeatureClassifier:
+        method, dataset = methods.METHODS[name], self.dm.dataset
+        return method.build(self.cfg.TRAINER[method.node], self.cfg.DATASET.NAME, self.backbone, dataset.classnames)
+
+    @property
+    def schedule_per_step(self) -> bool:
+        return self.options.get("SCHEDULE_PER_STEP", False)
 
     def learned(self) -> tuple[str, nn.Module | None]:
         """What a checkpoint holds, and the name of its folder."""
@@ -87,7 +97,7 @@ class FeatureTrainer(TrainerX):
         self.seconds: dict[str, float] = {}
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
-        self.numerics = Precision(self.precision(), self.device)
+        self.numerics = Precision(self.options.PREC, self.device)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
         self.backbone = load_backbone(name, self.numerics.name, self.device)
@@ -97,7 +107,7 @@ class FeatureTrainer(TrainerX):
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
         if module is not None:
-            self.register_learned(name, module)
+            self.register_learned(name, module.to(self.device))
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
@@ -111,6 +121,9 @@ class FeatureTrainer(TrainerX):
             options.MAX_EPOCH *= len(self.image_loader)
             options.WARMUP_EPOCH *= len(self.image_loader)
         self.optimizer = build_optimizer(trained, options)
+        for group in self.optimizer.param_groups:
+            if "eps" in group:  # Adam and its relatives; Dassl has no key for it
+                group["eps"] = self.options.get("ADAM_EPS", group["eps"])
         self.scheduler = build_lr_scheduler(self.optimizer, options)
         self.register_model(name, module, self.optimizer, self.scheduler)
 
@@ -129,16 +142,28 @@ class FeatureTrainer(TrainerX):
     def bank(self) -> FeatureBank:
         """The training images' views, encoded when first asked for; one view where nothing is augmented."""
         if self._bank is None:
-            with self.clock("features"):
-                self._bank = FeatureBank.of(
-                    self.backbone.encode_image,
-                    self.image_loader.dataset,
-                    self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1,
-                    self.device,
-                    batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
-                    num_workers=self.cfg.DATALOADER.NUM_WORKERS,
-                )
+            self._bank = self.encode_views(
+                self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
+            )
         return self._bank
+
+    def encode_views(self, views: int) -> FeatureBank:
+        with self.clock("features"):
+            return FeatureBank.of(
+                self.backbone.encode_image,
+                self.image_loader.dataset,
+                views,
+                self.device,
+                batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
+                num_workers=self.cfg.DATALOADER.NUM_WORKERS,
+            )
+
+    def mean_features(self) -> Batch:
+        """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
+        options = self.cfg.TRAINER
+        banked = options.FEATURES.VIEWS or not options.FEATURES.AUGMENT
+        bank = self.bank() if banked else self.encode_views(options.TIPADAPTER.VIEWS)
+        return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
 
     def evaluation_features(self, split: str) -> Batch:
         """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
@@ -156,6 +181,8 @@ class FeatureTrainer(TrainerX):
             self.test()
             return
         self.before_train()
+        if self.classifier.remembers and self.start_epoch == 0:
+            self.classifier.remember(*self.mean_features())
         self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
         self.after_train()
 
@@ -210,9 +237,9 @@ class FeatureTrainer(TrainerX):
         self.set_model_mode("eval")
         self.evaluator.reset()
         print(f"Evaluate on the *{split}* set")
-        with self.clock("test"):
+        with self.clock("test"), self.among_own_classes():
             features, labels = self.evaluation_features(split)
-            logits = self.classifier(features)
+            logits = self.classifier.predict(features)
         self.evaluator.process(logits, labels)
         metrics = self.evaluator.evaluate()
         for name, value in metrics.items():
@@ -221,6 +248,29 @@ class FeatureTrainer(TrainerX):
             record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
             write_record({**record, "split": split, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
         return next(iter(metrics.values()))
+
+    @contextmanager
+    def among_own_classes(self) -> Iterator[None]:
+        """Classifies among the dataset's classes for a while, whatever classes are trained among."""
+        before = self.classifier.classnames
+        self.classifier.select(self.dm.dataset.classnames)
+        yield
+        self.classifier.select(before)
+
+    def tune(self) -> None:
+        """Lets the method choose what it chooses on validation images; never on images of the test set."""
+        val = self.dm.dataset.val
+        if not self.classifier.remembers or not val:
+            return
+        if {item.impath for item in val} & {item.impath for item in self.dm.dataset.test}:
+            print("Nothing is chosen by validation: the dataset's validation images are its test images")
+            return
+        with self.among_own_classes():
+            self.classifier.tune(*self.evaluation_features("val"))
+
+    def save_model(self, *args, **kwargs) -> None:
+        self.tune()
+        super().save_model(*args, **kwargs)
 
     def model_inference(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone.encode_image(images))

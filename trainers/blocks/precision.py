@@ -1,4 +1,4 @@
-"""Numeric precision of a run: fp32, fp16 (weights in half) or amp (mixed, with loss scaling)."""
+"""Numeric precision of a run: fp32, fp16 or bf16 (CLIP's weights in these), or amp (mixed, with loss scaling)."""
 
 from contextlib import AbstractContextManager
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .errors import InputError
 
-PRECISIONS = ("fp32", "fp16", "amp")
+PRECISIONS = ("fp32", "fp16", "amp", "bf16")
 
 
 class Precision:
@@ -16,7 +16,7 @@ class Precision:
     def __init__(self, name: str, device: torch.device) -> None:
         if name not in PRECISIONS:
             raise InputError(f"PREC is {name!r}; it can be {', '.join(PRECISIONS)}.")
-        if name != "fp32" and device.type != "cuda":
+        if name in ("fp16", "amp") and device.type != "cuda":
             print(f"Precision {name} needs a GPU: running in fp32 on {device.type}")
             name = "fp32"
         self.name = name

@@ -1,5 +1,6 @@
 """Templates, tokenization and learnable prompts."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -88,7 +89,7 @@ class ClassTails:
     @classmethod
     def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassTails":
         """Tails of "<context> <class name>.", cut behind SOS and the first n_ctx tokens."""
-        device = encoder.positional_embedding.device
+        device = encoder.device
         tokens = tokenize(context.replace("{", "{{").replace("}", "}}") + " {}.", classnames, encoder.window)
         eot = tokens.argmax(dim=-1) - 1 - n_ctx
         tokens = tokens[:, : 1 + n_ctx + int(eot.max()) + 1].to(device)
@@ -133,7 +134,7 @@ class PromptLearner(nn.Module):
             n_ctx, class_specific = len(self.context.split(" ")), False
             tokens = clip.tokenize(self.context, context_length=encoder.window)
             with torch.no_grad():
-                start = encoder.embed(tokens.to(encoder.positional_embedding.device))[0, 1 : 1 + n_ctx].float()
+                start = encoder.embed(tokens.to(encoder.device))[0, 1 : 1 + n_ctx].float()
         else:
             self.context = " ".join(["X"] * n_ctx)
             start = torch.empty(*([len(classnames)] if class_specific else []), n_ctx, encoder.width)
@@ -216,3 +217,31 @@ class PromptLearner(nn.Module):
                 )
             self.ctx.data = stored.to(self.ctx)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class ConditionalPromptLearner(PromptLearner):
+    """CoCoOp's context (Zhou et al., CVPR 2022): a generic one, shifted by meta_net(f) for each image.
+
+    meta_net: Linear(D, D / 16), ReLU, Linear(D / 16, W), named as upstream names them.
+    """
+
+    REDUCTION = 16
+
+    def __init__(
+        self, encoder: TextEncoder, classnames: Sequence[str], feature_dim: int, n_ctx: int = 16, ctx_init: str = ""
+    ) -> None:
+        super().__init__(encoder, classnames, n_ctx, ctx_init)
+        hidden = feature_dim // self.REDUCTION
+        layers = {
+            "linear1": nn.Linear(feature_dim, hidden),
+            "relu": nn.ReLU(),
+            "linear2": nn.Linear(hidden, encoder.width),
+        }
+        self.meta_net = nn.Sequential(OrderedDict(layers))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prefixes (B, P, W), one for each of the features (B, D), suffixes (C, S, W) and EOT positions (C,)."""
+        prefix, suffix, eot = super().forward()
+        shift = self.meta_net(features)[:, None].type(prefix.dtype)
+        sos, ctx = prefix[:, :1].expand(len(features), -1, -1), prefix[:, 1:]
+        return torch.cat([sos, ctx + shift], dim=1), suffix, eot

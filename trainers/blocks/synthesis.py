@@ -25,14 +25,17 @@ class Synthesizer:
 
     def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, D) and labels (B,), which index the class names, to L2-normalized features (B, D)."""
-        return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))
+        return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))[0]
+
+    def sample(self, count: int) -> tuple[Tensor, Tensor]:
+        """`count` features (B, D) and their labels (B,), which are drawn uniformly."""
+        labels = torch.randint(len(self.classnames), (count,), device=self.vae.ctx.device)
+        return self.of(labels), labels
 
     @torch.no_grad()
-    def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """`count` features (B, D) and their labels (B,), drawn uniformly; z ~ N(0, I)."""
-        device = self.vae.ctx.device
-        labels = torch.randint(len(self.classnames), (count,), device=device)
-        return self(torch.randn(count, self.vae.latent_dim, device=device), labels), labels
+    def of(self, labels: Tensor) -> Tensor:
+        """Features (B, D) of given labels (B,); z ~ N(0, I)."""
+        return self(torch.randn(len(labels), self.vae.latent_dim, device=labels.device), labels)
 
 
 def new_classnames(cfg, known: Sequence[str]) -> list[str]:

@@ -31,6 +31,10 @@ class TextEncoder(nn.Module):
         return self.text_projection.dtype
 
     @property
+    def device(self) -> torch.device:
+        return self.text_projection.device
+
+    @property
     def width(self) -> int:
         return self.text_projection.shape[0]
 

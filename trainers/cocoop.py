@@ -1,0 +1,10 @@
+"""CoCoOp: Conditional Context Optimization (Zhou et al., CVPR 2022)."""
+
+from dassl.engine import TRAINER_REGISTRY
+
+from .blocks.feature_trainer import FeatureTrainer
+
+
+@TRAINER_REGISTRY.register()
+class CoCoOp(FeatureTrainer):
+    """Keys: TRAINER.COCOOP."""
