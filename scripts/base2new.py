@@ -25,21 +25,27 @@ FOLDERS = {"base": "train_base", "new": "test_new"}
 
 @dataclass(frozen=True)
 class Method:
-    """A method's trainer and the recipe of each dataset; the default is what the published figures were made with."""
+    """A method's trainer and its recipes: those that the published figures were made with."""
 
     trainer: str
-    recipes: dict[str, str]
+    default: str
+    imagenet: str = ""  # where ImageNet has one of its own
     trains: bool = True
+    knows_new: bool = True  # whether it can say anything about classes that it has not seen
 
     def recipe(self, dataset: str) -> str:
-        return self.recipes.get(dataset, self.recipes["default"])
+        own = {"shapes": "shapes", "shapes_dev": "shapes", "imagenet": self.imagenet}
+        return own.get(dataset) or self.default
 
 
-EMBEDDED = {"shapes": "shapes", "shapes_dev": "shapes"}
 METHODS = {
-    "zsclip": Method("ZeroshotCLIP", {"default": "vit_b16", **EMBEDDED}, trains=False),
-    "coop": Method("CoOp", {"default": "vit_b16_ctxv1", "imagenet": "vit_b16_ep50_ctxv1", **EMBEDDED}),
-    "ship": Method("SHIP", {"default": "vit_b16", "imagenet": "vit_b16_imagenet", **EMBEDDED}),
+    "zsclip": Method("ZeroshotCLIP", "vit_b16", trains=False),
+    "coop": Method("CoOp", "vit_b16_ctxv1", "vit_b16_ep50_ctxv1"),
+    "cocoop": Method("CoCoOp", "vit_b16_c4_ep10_batch1_ctxv1"),
+    "clip_adapter": Method("CLIPAdapter", "vit_b16", "vit_b16_imagenet"),
+    "tip_adapter": Method("TipAdapter", "vit_b16", "vit_b16_imagenet", knows_new=False),
+    "tip_adapter_f": Method("TipAdapterF", "vit_b16", "vit_b16_imagenet", knows_new=False),
+    "ship": Method("SHIP", "vit_b16", "vit_b16_imagenet"),
 }
 BASELINES = ("zsclip", "coop")
 
@@ -133,7 +139,7 @@ def plan(args: argparse.Namespace) -> Iterator[Run]:
         method = METHODS[name]
         recipe = args.recipe if args.recipe and name == args.method else method.recipe(args.dataset)
         for seed in args.seeds:
-            for classes in FOLDERS:
+            for classes in FOLDERS if method.knows_new else ("base",):
                 yield Run(method, recipe, seed, classes, args)
 
 

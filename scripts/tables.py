@@ -16,7 +16,16 @@ from tabulate import tabulate
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PUBLISHED = CHECKOUT / "configs" / "published.yaml"
-ORDER = ("ZeroshotCLIP", "ZeroshotCLIP2", "CoOp", "SHIP")  # other methods follow by name
+ORDER = (
+    "ZeroshotCLIP",
+    "ZeroshotCLIP2",
+    "CoOp",
+    "CoCoOp",
+    "CLIPAdapter",
+    "TipAdapter",
+    "TipAdapterF",
+    "SHIP",
+)  # other methods follow by name
 NOTE = (
     "Accuracy in %, mean ± standard deviation over seeds (of the population, as CoOp's scripts have it).\n"
     "H is the harmonic mean of the two mean accuracies, as in the papers; its deviation is that of the seeds' own H."

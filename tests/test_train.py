@@ -45,6 +45,21 @@ def test_coop_trains_and_evaluates_as_upstream(form, seed, train_py, golden):
         assert correct(new.stdout) == golden["runs"][f"CoOp/{form}/seed{seed}/new"]["correct"]
 
 
+def test_cocoop_trains_and_evaluates_as_upstream(train_py, golden):
+    options = {"recipe": "vit_b16_c4_ep10_batch1_ctxv1", "seed": 1}
+    pairs = ("TRAINER.COCOOP.PREC", "fp32", "OPTIM.MAX_EPOCH", 2, "TRAIN.PRINT_FREQ", 1, "OPTIM.LR", 0.02)
+    expected = golden["runs"]["CoCoOp/seed1/base"]
+    run = train_py("CoCoOp", "base", *pairs, **options)
+    assert run.status == 0, run.stderr
+    assert printed(run.stdout, "loss") == pytest.approx([step["loss"] for step in expected["steps"]], abs=2e-4)
+    assert printed(run.stdout, "lr") == [step["lr"] for step in expected["steps"]]
+    assert correct(run.stdout) == expected["correct"]
+    for made in (run.folder, CHECKOUT / "tests/golden/checkpoints/cocoop_seed1"):
+        flags = ("--eval-only", "--model-dir", made, "--load-epoch", 2)
+        new = train_py("CoCoOp", "new", *pairs, flags=flags, classes="new", **options)
+        assert correct(new.stdout) == golden["runs"]["CoCoOp/seed1/new"]["correct"] == 4
+
+
 def test_checkpoint_that_upstream_wrote_evaluates_to_upstreams_figure(train_py, golden):
     made_there = CHECKOUT / "tests/golden/checkpoints/coop_random_ctx_seed2"
     flags = ("--eval-only", "--model-dir", made_there, "--load-epoch", 3)

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from base2new import differing
+from base2new import METHODS, differing
 
 from tests.conftest import CHECKOUT
 
@@ -95,7 +95,7 @@ def test_bad_arguments_are_named(args, dataset, message, base2new):
 
 
 @pytest.mark.parametrize(
-    "script", ["quickstart.sh", "test.sh", "ship/base2new.sh", "coop/base2new.sh", "zsclip/base2new.sh"]
+    "script", [*(f"{method}/base2new.sh" for method in METHODS), "quickstart.sh", "test.sh", "install_dassl.sh"]
 )
 def test_scripts_explain_themselves(script, tmp_path):
     command = ["bash", str(CHECKOUT / "scripts" / script), "--help"]
