@@ -23,6 +23,9 @@ CONFIGS = CHECKOUT / "configs"
 FOLDERS = {"base": "train_base", "new": "test_new"}
 
 
+EMBEDDED = ("shapes", "shapes_dev", "shapes_style")  # they come with a backbone of their own, so with recipes too
+
+
 @dataclass(frozen=True)
 class Method:
     """A method's trainer and its recipes: those that the published figures were made with."""
@@ -34,8 +37,9 @@ class Method:
     knows_new: bool = True  # whether it can say anything about classes that it has not seen
 
     def recipe(self, dataset: str) -> str:
-        own = {"shapes": "shapes", "shapes_dev": "shapes", "imagenet": self.imagenet}
-        return own.get(dataset) or self.default
+        if dataset in EMBEDDED:
+            return "shapes"
+        return self.imagenet if self.imagenet and dataset == "imagenet" else self.default
 
 
 METHODS = {
