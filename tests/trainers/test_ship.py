@@ -78,7 +78,7 @@ def test_stage_two_classifies_real_and_synthesized_features_among_all_classes(tr
     loss, _ = trainer.classification_loss(features, labels)
 
     ctx = trainer.classifier.learned
-    text = trainer.backbone.encode_prompts(*ctx())
+    text = trainer.backbone.encode_prompts(*ctx())[0]
     assert text.shape[0] == 6
     logits = trainer.backbone.logit_scale * torch.cat([features, made]) @ text.t()
     right = logits.log_softmax(dim=-1)[torch.arange(10), torch.cat([labels, made_labels + 3])]
