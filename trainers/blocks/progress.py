@@ -7,14 +7,20 @@ from contextlib import contextmanager, redirect_stdout
 from tqdm import tqdm
 
 
-class _AboveBars:
-    """A stream whose lines are printed above the bars."""
+class _AboveBar:
+    """A stream whose lines are printed above the bar, each when it is whole."""
 
-    def __init__(self, stream) -> None:
-        self.stream = stream
+    def __init__(self, stream, bar: tqdm) -> None:
+        self.stream, self.bar, self.line = stream, bar, ""
 
     def write(self, text: str) -> int:
-        tqdm.write(text, file=self.stream, end="")
+        self.line += text
+        if self.line.endswith("\n"):
+            self.bar.clear()
+            self.stream.write(self.line)
+            self.stream.flush()
+            self.line = ""
+            self.bar.refresh()
         return len(text)
 
     def flush(self) -> None:
@@ -28,5 +34,5 @@ def progress(total: int, title: str, start: int = 0) -> Iterator[tqdm]:
         if bar.disable:
             yield bar
         else:
-            with redirect_stdout(_AboveBars(sys.stdout)):
+            with redirect_stdout(_AboveBar(sys.stdout, bar)):
                 yield bar
