@@ -129,10 +129,15 @@ class FeatureTrainer(TrainerX):
 
     # --- features
 
+    @property
+    def banked_views(self) -> int:
+        """How many views of each training image are encoded once: one where nothing is augmented; 0 for none."""
+        return self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
+
     def feature_batches(self, batch_size: int | None = None) -> ImageFeatures | BankBatches:
         """Batches of training features, as Dassl's loader has them or, with a batch size, all of each epoch's."""
         loading = self.cfg.DATALOADER
-        if self.cfg.TRAINER.FEATURES.VIEWS or not self.cfg.TRAINER.FEATURES.AUGMENT:
+        if self.banked_views:
             return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last=batch_size is None)
         loader = self.image_loader
         if batch_size is not None:
@@ -140,11 +145,9 @@ class FeatureTrainer(TrainerX):
         return ImageFeatures(self.backbone.encode_image, loader, self.device)
 
     def bank(self) -> FeatureBank:
-        """The training images' views, encoded when first asked for; one view where nothing is augmented."""
+        """The training images' views, encoded when first asked for."""
         if self._bank is None:
-            self._bank = self.encode_views(
-                self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
-            )
+            self._bank = self.encode_views(self.banked_views)
         return self._bank
 
     def encode_views(self, views: int) -> FeatureBank:
@@ -160,9 +163,7 @@ class FeatureTrainer(TrainerX):
 
     def mean_features(self) -> Batch:
         """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
-        options = self.cfg.TRAINER
-        banked = options.FEATURES.VIEWS or not options.FEATURES.AUGMENT
-        bank = self.bank() if banked else self.encode_views(options.TIPADAPTER.VIEWS)
+        bank = self.bank() if self.banked_views else self.encode_views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
         return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
 
     def evaluation_features(self, split: str) -> Batch:
