@@ -4,44 +4,38 @@ Stage 1 trains a PromptVAE on the base classes. Stage 2 trains the classifier on
 synthesized for the new classes' names. No image of a new class is opened; the last epoch is what is evaluated.
 """
 
+from pathlib import Path
+
 import torch
 from dassl.engine import TRAINER_REGISTRY
-from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
-from torch.nn import functional as F
 from yacs.config import CfgNode
 
-from .blocks import feature_trainer
+from .blocks import feature_trainer, ship_keys
 from .blocks.classifiers import FeatureClassifier
-from .blocks.errors import InputError
-from .blocks.feature_trainer import FeatureTrainer, Stage
-from .blocks.features import Batch
-from .blocks.prompt_vae import PromptVAE, active_units, kl_divergence, reconstruction_loss, reparameterize
-from .blocks.synthesis import Synthesizer, new_classnames
+from .blocks.errors import InputError, did_you_mean
+from .blocks.feature_trainer import FeatureTrainer, Stage, checkpoint_path, load_state
+from .blocks.features import Batch, Batches
+from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
+from .blocks.prompts import template_of
+from .blocks.synthesis import (
+    SYNTHESES,
+    MixedBatches,
+    SynthesizedBatches,
+    VAESynthesizer,
+    build_synthesizer,
+    classnames_to_synthesize,
+    needs_training,
+)
 
-CLASSIFIERS = ("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF")  # the methods that stage 2 can train
+CHOICES = {"CLASSIFIER": ("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"), "SYNTHESIS": tuple(SYNTHESES)}
 
 
 def extend_cfg(cfg: CfgNode) -> None:
-    """Adds TRAINER.SHIP; defaults are the paper's. OPTIM and the classifier's own keys are stage 2's."""
+    """Adds TRAINER.SHIP, explained in blocks/ship_keys.py, and the keys of the methods that it can carry."""
     feature_trainer.extend_cfg(cfg)
-    cfg.TRAINER.SHIP = CfgNode()
-    cfg.TRAINER.SHIP.CLASSIFIER = "CoOp"  # the method that stage 2 trains, with its own keys (TRAINER.COOP)
-    cfg.TRAINER.SHIP.PREC = "fp16"  # fp16, fp32, amp, bf16
-    cfg.TRAINER.SHIP.N_CTX = 4  # M: context tokens of the prompts that the VAE writes
-    cfg.TRAINER.SHIP.ENCODER_DIM = 2048  # H_e: hidden units of the encoder
-    cfg.TRAINER.SHIP.GENERATOR_DIM = 4096  # H_g: hidden units of the generator
-    cfg.TRAINER.SHIP.GENERATOR_SLOPE = 0.0  # of its LeakyReLU; 0 is ReLU
-    cfg.TRAINER.SHIP.KL_WEIGHT = 1.0  # weight of the KL divergence in stage 1's loss
-    cfg.TRAINER.SHIP.BATCH_SIZE = 256  # of stage 1; stage 2's is DATALOADER.TRAIN_X.BATCH_SIZE
-    cfg.TRAINER.SHIP.SCHEDULE_PER_STEP = True  # stage 2's learning rate changes with each step, not each epoch
-    cfg.TRAINER.SHIP.ADAM_EPS = 1e-8  # of Adam and its relatives in stage 2
-    cfg.TRAINER.SHIP.OPTIM = cfg.OPTIM.clone()  # stage 1's optimizer and schedule, with the keys of OPTIM
-    cfg.TRAINER.SHIP.OPTIM.NAME = "adamw"
-    cfg.TRAINER.SHIP.OPTIM.LR = 1e-3
-    cfg.TRAINER.SHIP.OPTIM.WEIGHT_DECAY = 0.01  # PyTorch's default for AdamW; the paper names none
-    cfg.TRAINER.SHIP.OPTIM.MAX_EPOCH = 50
+    ship_keys.extend_cfg(cfg)
 
 
 @TRAINER_REGISTRY.register()
@@ -51,21 +45,19 @@ class SHIP(FeatureTrainer):
         return self.cfg.TRAINER.SHIP
 
     def check_cfg(self, cfg: CfgNode) -> None:
-        if cfg.TRAINER.SHIP.CLASSIFIER not in CLASSIFIERS:
-            raise InputError(
-                f"TRAINER.SHIP.CLASSIFIER is {cfg.TRAINER.SHIP.CLASSIFIER!r}; it can be {', '.join(CLASSIFIERS)}."
-            )
+        for key, choices in CHOICES.items():
+            value = cfg.TRAINER.SHIP[key]
+            if value not in choices:
+                hint = did_you_mean(value, choices)
+                raise InputError(f"TRAINER.SHIP.{key} is {value!r}; it can be {', '.join(choices)}.{hint}")
+        if cfg.TRAINER.SHIP.SOURCE and cfg.TRAINER.SHIP.SYNTHESIS == "gaussian":
+            raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
 
     def build_classifier(self) -> FeatureClassifier:
-        self.vae = PromptVAE(
-            self.backbone.feature_dim,
-            self.backbone.text.width,
-            self.options.N_CTX,
-            self.options.ENCODER_DIM,
-            self.options.GENERATOR_DIM,
-            self.options.GENERATOR_SLOPE,
-        )
-        return self.build_method(self.options.CLASSIFIER)
+        options, dims = self.options, (self.backbone.feature_dim, self.backbone.text.width)
+        hidden = (options.N_CTX, options.ENCODER_DIM, options.GENERATOR_DIM, options.GENERATOR_SLOPE)
+        self.vae = PromptVAE(*dims, *hidden, options.LATENT_DIM, options.BIAS_PER_TOKEN)
+        return self.build_method(options.CLASSIFIER)
 
     def learned(self) -> tuple[str, nn.Module]:
         """One checkpoint holds both stages."""
@@ -74,23 +66,36 @@ class SHIP(FeatureTrainer):
 
     def before_train(self) -> None:
         super().before_train()
-        base = self.dm.dataset.classnames
-        new = new_classnames(self.cfg, base)
-        if self.start_epoch == 0:  # else the checkpoint that is resumed from holds what stage 1 learned
-            self.writer = Synthesizer(self.vae, self.backbone, base)
+        known, options = self.dm.dataset.classnames, self.options
+        if options.SOURCE:
+            path = checkpoint_path(Path(options.SOURCE) / "ship", None)
+            load_state(nn.ModuleDict({"prompt_vae": self.vae}), path)
+            print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
+        elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
+            self.writer = VAESynthesizer(self.vae, self.backbone, known)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
-        self.synthesizer = Synthesizer(self.vae, self.backbone, new)
-        self.classifier.select([*base, *new])
+        names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
+        template = template_of(self.cfg.DATASET.NAME)
+        self.synthesizer = build_synthesizer(
+            options.SYNTHESIS, names, known, self.vae, self.backbone, template, self.views
+        )
+        self.classifier.select(list(dict.fromkeys([*known, *names])))
+        self.offset = len(self.classifier.classnames) - len(names)  # label of the first class to synthesize for
 
     def mean_features(self) -> Batch:
-        """Adds to the base images' features as many synthesized ones of each new class as there are shots."""
-        features, labels = super().mean_features()
-        shots, classes = self.cfg.DATASET.NUM_SHOTS, len(self.synthesizer.classnames)
-        each = shots if shots > 0 else len(labels) // self.num_classes
-        new_labels = torch.arange(classes, device=self.device).repeat_interleave(each)
-        made = self.synthesizer.of(new_labels)
-        return torch.cat([features, made]), torch.cat([labels, new_labels + self.num_classes])
+        """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
+        classes, shots = len(self.synthesizer.classnames), self.cfg.DATASET.NUM_SHOTS
+        each = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
+        labels = torch.arange(classes, device=self.device).repeat_interleave(each)
+        made = self.synthesizer.of(labels), labels + self.offset
+        if self.options.SOURCE:
+            return made
+        return tuple(torch.cat(parts) for parts in zip(super().mean_features(), made, strict=True))
+
+    def tune(self) -> None:
+        if not self.options.SOURCE:  # else no image of the dataset is looked at before the test
+            super().tune()
 
     def vae_stage(self) -> Stage:
         options = self.options
@@ -105,18 +110,11 @@ class SHIP(FeatureTrainer):
         )
 
     def vae_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Stage 1: reconstruction + KL_WEIGHT · KL (the negative evidence lower bound)."""
-        mean, log_var = self.vae.encode(features)
-        reconstruction = reconstruction_loss(self.writer(reparameterize(mean, log_var), labels), features)
-        kl = kl_divergence(mean, log_var)
-        summary = {"rec": reconstruction.item(), "kl": kl.item(), "active": active_units(mean).item()}
-        return reconstruction + self.options.KL_WEIGHT * kl, summary
+        weight = annealed(self.options.KL_WEIGHT, self.epoch, self.options.KL_ANNEAL)
+        return negative_elbo(self.vae, self.writer, features, labels, weight, self.options.FREE_BITS)
 
-    def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Stage 2: cross-entropy over real features and as many synthesized ones, among base and new classes."""
-        synthesized, new_labels = self.synthesizer.sample(len(features))
-        logits = self.classifier(torch.cat([features, synthesized]))
-        targets = torch.cat([labels, new_labels + self.num_classes])
-        halves = zip(logits.split(len(features)), targets.split(len(features)), strict=True)
-        real, made = (compute_accuracy(*half)[0].item() for half in halves)
-        return F.cross_entropy(logits, targets), {"acc": real, "acc_syn": made}
+    def main_batches(self) -> Batches:
+        """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""
+        if self.options.SOURCE:
+            return SynthesizedBatches(self.synthesizer, self.batch_size, len(self.image_loader))
+        return MixedBatches(super().main_batches(), self.synthesizer, self.offset, self.options.SYNTHESIZED)

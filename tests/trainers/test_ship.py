@@ -72,27 +72,27 @@ def test_gradients_of_each_stage_reach_only_what_it_trains(trainer):
 def test_stage_two_classifies_real_and_synthesized_features_among_all_classes(trainer):
     trainer.before_train()
     assert trainer.classifier.classnames == BASE + NEW
-    features, labels = torch.nn.functional.normalize(torch.randn(5, 64), dim=-1), torch.tensor([0, 1, 2, 0, 1])
-    made, made_labels = trainer.synthesizer.sample(5)
-    trainer.synthesizer.sample = lambda count: (made, made_labels)
+    features, labels = next(iter(trainer.main_batches()))
+    assert len(features) == len(labels) == 2 * 4
+    assert set(labels[:4].tolist()) <= {0, 1, 2}
+    assert set(labels[4:].tolist()) <= {3, 4, 5}
     loss, _ = trainer.classification_loss(features, labels)
 
-    ctx = trainer.classifier.learned
-    text = trainer.backbone.encode_prompts(*ctx())[0]
+    text = trainer.backbone.encode_prompts(*trainer.classifier.learned())[0]
     assert text.shape[0] == 6
-    logits = trainer.backbone.logit_scale * torch.cat([features, made]) @ text.t()
-    right = logits.log_softmax(dim=-1)[torch.arange(10), torch.cat([labels, made_labels + 3])]
-    torch.testing.assert_close(loss, -right.mean())
+    logits = trainer.backbone.logit_scale * features @ text.t()
+    torch.testing.assert_close(loss, -logits.log_softmax(dim=-1)[torch.arange(8), labels].mean())
 
 
-def test_first_stage_loss_is_reconstruction_plus_weighted_kl(trainer):
+def test_kl_weight_and_its_annealing_reach_the_first_stages_loss(trainer):
     trainer.cfg.defrost()
-    trainer.cfg.TRAINER.SHIP.KL_WEIGHT = 0.25
+    trainer.cfg.TRAINER.SHIP.KL_WEIGHT, trainer.cfg.TRAINER.SHIP.KL_ANNEAL = 0.25, 10
     trainer.before_train()
     features, labels = next(iter(trainer.feature_batches(8)))
-    loss, printed = trainer.vae_loss(features, labels)
-    assert loss.item() == pytest.approx(printed["rec"] + 0.25 * printed["kl"], rel=1e-5)
-    assert printed["kl"] > 0
+    for trainer.epoch, weight in ((0, 0.025), (20, 0.25)):
+        loss, printed = trainer.vae_loss(features, labels)
+        assert loss.item() == pytest.approx(printed["rec"] + weight * printed["kl"], rel=1e-5)
+        assert printed["kl"] > 0
 
 
 def test_second_schedule_goes_on_with_every_step(trainer):
@@ -139,3 +139,34 @@ def test_checkpoint_of_another_size_is_refused(train_py):
     assert (other.status, other.results) == (2, None)
     assert "does not fit" in other.stderr
     assert "Traceback" not in other.stderr
+
+
+@pytest.mark.parametrize("kind", ["text", "untrained", "mean", "gaussian"])
+def test_controls_train_and_evaluate(kind, train_py):
+    run = train_py("SHIP", "run", *SHORT, "TRAINER.SHIP.SYNTHESIS", kind, "TRAINER.FEATURES.VIEWS", 1)
+    assert run.status == 0, run.stderr
+    assert ("PromptVAE" in run.results["seconds"]) == (kind == "mean")
+    flags = ("--eval-only", "--model-dir", run.folder)
+    assert train_py("SHIP", "new", flags=flags, classes="new").status == 0
+
+
+def test_all_classes_known_gives_these_synthesized_features_too(train_py):
+    run = train_py("SHIP", "run", *SHORT, classes="all")
+    assert run.status == 0, run.stderr
+    assert run.results["classnames"] == BASE + NEW
+
+
+@pytest.mark.parametrize("classifier", ["CoOp", "TipAdapterF"])
+def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, train_py, tmp_path):
+    """The cross-dataset protocol: only names of the target's classes, and a PromptVAE made elsewhere."""
+    source = train_py("SHIP", "source", *SHORT, "TRAINER.SHIP.CLASSIFIER", classifier)
+    recorder, opened = CHECKOUT / "tests/record_opens.py", tmp_path / "opened.txt"
+    pairs = (*SHORT, "TRAINER.SHIP.CLASSIFIER", classifier, "TRAINER.SHIP.SOURCE", source.folder)
+    target = train_py("SHIP", "target", *pairs, "TEST.NO_TEST", True, classes="all", before=(recorder, opened))
+    assert target.status == 0, target.stderr
+    assert "epoch [2/2]" in target.stdout
+    assert "PromptVAE of" in target.stdout
+    assert not [line for line in opened.read_text().splitlines() if "oxford_pets/images/" in line]
+    flags = ("--eval-only", "--model-dir", target.folder)
+    evaluated = train_py("SHIP", "test", "TRAINER.SHIP.CLASSIFIER", classifier, flags=flags, classes="all")
+    assert evaluated.status == 0, evaluated.stderr

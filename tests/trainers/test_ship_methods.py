@@ -40,7 +40,7 @@ def losses(log: str, printed: str) -> list[float]:
 def test_learns_and_evaluates_on_base_new_and_all(recipe, data, tmp_path):
     trained = start(recipe, data, tmp_path / "run", "base")
     assert trained.returncode == 0, trained.stderr
-    for printed in ("kl", "acc_syn"):
+    for printed in ("kl", "acc"):
         epochs = losses(trained.stdout, printed)
         assert len(epochs) >= 3
         assert epochs[-1] < epochs[0], printed

@@ -23,7 +23,7 @@ from . import methods
 from .backbone import Backbone, load_backbone
 from .classifiers import FeatureClassifier
 from .errors import InputError
-from .features import BankBatches, Batch, FeatureBank, ImageFeatures, extract
+from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .precision import Precision
 from .progress import progress
 from .results import run_record, write_record
@@ -47,7 +47,7 @@ class Stage:
     """One thing to train: feature batches, a loss on them, and what updates it for how long."""
 
     title: str
-    batches: ImageFeatures | BankBatches
+    batches: Batches
     loss: Loss  # features (B, D), labels (B,) to the loss and what to print of it
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
@@ -134,7 +134,7 @@ class FeatureTrainer(TrainerX):
         """How many views of each training image are encoded once: one where nothing is augmented; 0 for none."""
         return self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
 
-    def feature_batches(self, batch_size: int | None = None) -> ImageFeatures | BankBatches:
+    def feature_batches(self, batch_size: int | None = None) -> Batches:
         """Batches of training features, as Dassl's loader has them or, with a batch size, all of each epoch's."""
         loading = self.cfg.DATALOADER
         if self.banked_views:
@@ -161,9 +161,13 @@ class FeatureTrainer(TrainerX):
                 num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             )
 
+    def views(self, fresh: int) -> FeatureBank:
+        """The banked views; where none are banked, `fresh` ones."""
+        return self.bank() if self.banked_views else self.encode_views(fresh)
+
     def mean_features(self) -> Batch:
         """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
-        bank = self.bank() if self.banked_views else self.encode_views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
+        bank = self.views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
         return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
 
     def evaluation_features(self, split: str) -> Batch:
@@ -191,13 +195,17 @@ class FeatureTrainer(TrainerX):
         """The classifier's training, whose epochs Dassl counts and checkpoints."""
         return Stage(
             title=self.cfg.TRAINER.NAME,
-            batches=self.feature_batches(),
+            batches=self.main_batches(),
             loss=self.classification_loss,
             optimizer=self.optimizer,
             scheduler=self.scheduler,
             epochs=self.cfg.OPTIM.MAX_EPOCH,
             per_step=self.schedule_per_step,
         )
+
+    def main_batches(self) -> Batches:
+        """What the classifier is trained on."""
+        return self.feature_batches()
 
     def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""

@@ -1,6 +1,7 @@
 """Images to features: batch by batch as training asks for them, or encoded once into a bank."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,6 +11,14 @@ from .progress import progress
 
 Batch = tuple[Tensor, Tensor]  # features (B, D), L2-normalized; labels (B,)
 Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
+
+
+class Batches(Protocol):
+    """What a stage trains on: batches of features, a known number of them in each epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 class ImageFeatures:
@@ -66,7 +75,7 @@ class BankBatches:
             yield self.bank.features[view[rows].to(chosen.device), chosen], self.bank.labels[chosen]
 
 
-def extract(batches: ImageFeatures, title: str) -> Batch:
+def extract(batches: Batches, title: str) -> Batch:
     """All features (N, D) and labels (N,) of a loader, with a progress bar."""
     features, labels = [], []
     with progress(len(batches), f"features, {title}") as bar:

@@ -1,53 +1,182 @@
-"""Class names to synthesized features."""
+"""Class names to synthesized features: SHIP's way, and the controls that it is compared with."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from dassl.data.datasets import build_dataset
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from .backbone import Backbone
+from .classifiers import ZeroshotClassifier
 from .errors import InputError
+from .features import Batch, Batches, FeatureBank
 from .prompt_vae import PromptVAE
 from .prompts import ClassTails
 
 
-class Synthesizer:
-    """Writes a prompt for each latent and class, and lets CLIP's text encoder make a feature of it.
+class Synthesizer(ABC):
+    """Features of classes of which only the names are known."""
+
+    needs_training = False  # whether stage 1 comes first
+
+    def __init__(self, classnames: Sequence[str], device: torch.device) -> None:
+        self.classnames, self.device = list(classnames), device
+
+    @abstractmethod
+    def of(self, labels: Tensor) -> Tensor:
+        """L2-normalized features (B, D) of labels (B,), which index the class names; without gradients."""
+
+    def sample(self, count: int) -> tuple[Tensor, Tensor]:
+        """`count` features (B, D) and their labels (B,), which are drawn uniformly."""
+        labels = torch.randint(len(self.classnames), (count,), device=self.device)
+        return self.of(labels), labels
+
+
+class VAESynthesizer(Synthesizer):
+    """SHIP: z ~ N(0, I); the VAE writes a prompt, and CLIP's text encoder makes a feature of it.
 
     The prompt is [SOS] (c_1 + r) … (c_M + r) [class name] [.] [EOT], r the generator's bias for the latent.
     """
 
+    needs_training = True
+
     def __init__(self, vae: PromptVAE, backbone: Backbone, classnames: Sequence[str]) -> None:
-        self.vae, self.backbone, self.classnames = vae, backbone, list(classnames)
+        super().__init__(classnames, backbone.device)
+        self.vae, self.backbone = vae, backbone
         n_ctx = len(vae.ctx)
         self.tails = ClassTails.of(backbone.text, classnames, " ".join(["X"] * n_ctx), n_ctx)
 
     def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Latents (B, D) and labels (B,), which index the class names, to L2-normalized features (B, D)."""
+        """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""
         return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))[0]
 
-    def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """`count` features (B, D) and their labels (B,), which are drawn uniformly."""
-        labels = torch.randint(len(self.classnames), (count,), device=self.vae.ctx.device)
-        return self.of(labels), labels
+    def latents(self, count: int) -> Tensor:
+        return torch.randn(count, self.vae.latent_dim, device=self.device)
 
     @torch.no_grad()
     def of(self, labels: Tensor) -> Tensor:
-        """Features (B, D) of given labels (B,); z ~ N(0, I)."""
-        return self(torch.randn(len(labels), self.vae.latent_dim, device=labels.device), labels)
+        return self(self.latents(len(labels)), labels)
 
 
-def new_classnames(cfg, known: Sequence[str]) -> list[str]:
-    """Names of the classes that the run's dataset keeps for evaluation, DATASET.SUBSAMPLE_CLASSES new.
+class UntrainedSynthesizer(VAESynthesizer):
+    """Control: the generator as it was initialized."""
 
-    Reads the dataset's lists, no image. Raises InputError where `known` covers them all.
+    needs_training = False
+
+
+class MeanSynthesizer(VAESynthesizer):
+    """Control: z = 0, one feature for each class."""
+
+    def latents(self, count: int) -> Tensor:
+        return torch.zeros(count, self.vae.latent_dim, device=self.device)
+
+
+class TextSynthesizer(Synthesizer):
+    """Control: the text feature of the dataset's template stands in for features of images."""
+
+    def __init__(self, zero_shot: ZeroshotClassifier) -> None:
+        super().__init__(zero_shot.classnames, zero_shot.backbone.device)
+        self.text_features = zero_shot.text_features
+
+    def of(self, labels: Tensor) -> Tensor:
+        return self.text_features[labels]
+
+
+class GaussianSynthesizer(TextSynthesizer):
+    """Control: text feature plus normal noise with mean and covariance of the base classes' residuals (N, D).
+
+    The noise is a weighted sum of centred residuals with weights N(0, 1 / (N − 1)): this has their covariance
+    without the need to form it.
     """
-    if cfg.DATASET.SUBSAMPLE_CLASSES != "base":
+
+    def __init__(self, zero_shot: ZeroshotClassifier, residuals: Tensor) -> None:
+        super().__init__(zero_shot)
+        self.mean = residuals.mean(dim=0)
+        self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
+
+    def of(self, labels: Tensor) -> Tensor:
+        weights = torch.randn(len(labels), len(self.factor), device=self.device)
+        return normalize(super().of(labels) + self.mean + weights @ self.factor, dim=-1)
+
+
+WITH_VAE = {"vae": VAESynthesizer, "untrained": UntrainedSynthesizer, "mean": MeanSynthesizer}
+SYNTHESES = (*WITH_VAE, "text", "gaussian")
+
+
+def needs_training(kind: str) -> bool:
+    """Whether stage 1 comes before this kind of synthesis."""
+    return kind in WITH_VAE and WITH_VAE[kind].needs_training
+
+
+def build_synthesizer(
+    kind: str,
+    classnames: Sequence[str],
+    known: Sequence[str],
+    vae: PromptVAE,
+    backbone: Backbone,
+    template: str,
+    views: Callable[[int], FeatureBank],
+) -> Synthesizer:
+    """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
+    if kind in WITH_VAE:
+        return WITH_VAE[kind](vae, backbone, classnames)
+    text = ZeroshotClassifier(backbone, classnames, [template])
+    if kind == "text":
+        return TextSynthesizer(text)
+    bank = views(1)
+    centres = ZeroshotClassifier(backbone, known, [template]).text_features
+    residuals = bank.features - centres[bank.labels]  # (K, N, D)
+    return GaussianSynthesizer(text, residuals.flatten(end_dim=1))
+
+
+class SynthesizedBatches:
+    """Batches of synthesized features alone."""
+
+    def __init__(self, synthesizer: Synthesizer, batch_size: int, steps: int) -> None:
+        self.synthesizer, self.batch_size, self.steps = synthesizer, batch_size, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(self.steps):
+            yield self.synthesizer.sample(self.batch_size)
+
+
+class MixedBatches:
+    """Each batch of real features with `count` synthesized ones behind, as many as it has if that is 0.
+
+    Labels of synthesized features start at `offset`.
+    """
+
+    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0) -> None:
+        self.real, self.synthesizer, self.offset, self.count = real, synthesizer, offset, count
+
+    def __len__(self) -> int:
+        return len(self.real)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for features, labels in self.real:
+            made, made_labels = self.synthesizer.sample(self.count or len(features))
+            yield torch.cat([features, made]), torch.cat([labels, made_labels + self.offset])
+
+
+def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
+    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
+
+    base: the new classes, which the run's dataset keeps for evaluation; reads its lists, no image. all: the
+    known classes themselves, which then get synthesized features beside those of their images.
+    Raises InputError where there are none.
+    """
+    subset = cfg.DATASET.SUBSAMPLE_CLASSES
+    if subset == "all":
+        return list(known)
+    if subset != "base":
         raise InputError(
-            f"There are no new classes to synthesize features for: DATASET.SUBSAMPLE_CLASSES is "
-            f"{cfg.DATASET.SUBSAMPLE_CLASSES!r}. Train SHIP with DATASET.SUBSAMPLE_CLASSES base; "
-            "the new classes are the other half."
+            f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
+            "set it to base (the new classes' features are then synthesized) or to all."
         )
     other = cfg.clone()
     other.defrost()

@@ -2,21 +2,31 @@
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
+from trainers.blocks.classifiers import ZeroshotClassifier
+from trainers.blocks.features import FeatureBank
 from trainers.blocks.prompt_vae import PromptVAE
 from trainers.blocks.prompts import tokenize
-from trainers.blocks.synthesis import Synthesizer
+from trainers.blocks.synthesis import (
+    SYNTHESES,
+    GaussianSynthesizer,
+    MixedBatches,
+    VAESynthesizer,
+    build_synthesizer,
+    needs_training,
+)
 
 NAMES = ["cat", "yorkshire terrier", "boeing 747"]
 
 
 @pytest.fixture
-def synthesizer(backbone) -> Synthesizer:
+def synthesizer(backbone) -> VAESynthesizer:
     torch.manual_seed(0)
     vae = PromptVAE(backbone.feature_dim, backbone.text.width, n_ctx=4, encoder_dim=32, generator_dim=32)
     for parameter in vae.generator.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return Synthesizer(vae, backbone, NAMES)
+    return VAESynthesizer(vae, backbone, NAMES)
 
 
 def test_features_are_those_of_the_written_prompt(synthesizer, backbone):
@@ -50,3 +60,35 @@ def test_labels_are_drawn_uniformly_from_all_classes(synthesizer):
 def test_sampling_leaves_no_gradients(synthesizer):
     features, _ = synthesizer.sample(4)
     assert not features.requires_grad
+
+
+@pytest.mark.parametrize("kind", SYNTHESES)
+def test_every_kind_gives_normalized_features_of_its_classes(kind, synthesizer, backbone):
+    bank = FeatureBank(normalize(torch.randn(2, 8, backbone.feature_dim), dim=-1), torch.arange(8) % 2)
+    made = build_synthesizer(
+        kind, NAMES, ["dog", "car"], synthesizer.vae, backbone, "a photo of a {}.", lambda views: bank
+    )
+    features, labels = made.sample(16)
+    torch.testing.assert_close(features.norm(dim=-1), torch.ones(16))
+    assert set(labels.tolist()) == {0, 1, 2}
+    varied = kind in ("vae", "untrained", "gaussian")
+    assert (features[labels == 0].unique(dim=0).shape[0] > 1) == varied
+    assert needs_training(kind) == (kind in ("vae", "mean"))
+
+
+def test_gaussian_has_mean_and_covariance_of_the_residuals(backbone):
+    torch.manual_seed(0)
+    residuals = torch.randn(6, backbone.feature_dim) + 0.5
+    made = GaussianSynthesizer(ZeroshotClassifier(backbone, NAMES, ["{}"]), residuals)
+    torch.testing.assert_close(made.mean, residuals.mean(dim=0))
+    torch.testing.assert_close(made.factor.t() @ made.factor, residuals.t().cov())
+
+
+def test_mixed_batches_put_synthesized_features_behind_real_ones(synthesizer):
+    real = [(torch.zeros(5, synthesizer.vae.latent_dim), torch.tensor([0, 1, 0, 1, 0]))]
+    for count, expected in ((0, 5), (3, 3)):
+        ((features, labels),) = MixedBatches(real, synthesizer, offset=2, count=count)
+        assert features.shape[0] == labels.shape[0] == 5 + expected
+        assert not features[:5].any()
+        assert labels[:5].tolist() == [0, 1, 0, 1, 0]
+        assert set(labels[5:].tolist()) <= {2, 3, 4}
