@@ -116,5 +116,6 @@ class SHIP(FeatureTrainer):
     def main_batches(self) -> Batches:
         """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""
         if self.options.SOURCE:
-            return SynthesizedBatches(self.synthesizer, self.batch_size, len(self.image_loader))
+            batch_size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
+            return SynthesizedBatches(self.synthesizer, batch_size, len(self.image_loader))
         return MixedBatches(super().main_batches(), self.synthesizer, self.offset, self.options.SYNTHESIZED)

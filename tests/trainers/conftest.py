@@ -1,11 +1,15 @@
-"""Small random CLIPs of both families, as files and as backbones."""
+"""Small random CLIPs of both families, as files and as backbones, and SHIP in this process."""
 
 from pathlib import Path
 
 import pytest
 import torch
 from clip.model import CLIP
+from dassl.engine import build_trainer
+from dassl.utils import set_random_seed
 
+import train
+from tests.conftest import CHECKOUT
 from trainers.blocks.backbone import Backbone, load_backbone
 
 VIT = {"vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
@@ -38,3 +42,22 @@ def clip_file(request, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def backbone(clip_file) -> Backbone:
     return load_backbone(str(clip_file), "fp32", torch.device("cpu"))
+
+
+@pytest.fixture
+def ship(pets, tiny_clip, tmp_path):
+    """Builds a SHIP trainer, four shots of the tiny OxfordPets, two epochs after three of the PromptVAE."""
+
+    def build(*pairs: object, classes: str = "base", backbone: Path = tiny_clip, folder: str = "run"):
+        arguments = [
+            *("--root", pets, "--seed", 1, "--trainer", "SHIP", "--output-dir", tmp_path / folder),
+            *("--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml", "--backbone", backbone),
+            *("--config-file", CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml", "DATASET.NUM_SHOTS", 4),
+            *("DATASET.SUBSAMPLE_CLASSES", classes, "DATALOADER.NUM_WORKERS", 0, "TRAINER.FEATURES.VIEWS", 1),
+            *("OPTIM.MAX_EPOCH", 2, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 3, "DATALOADER.TRAIN_X.BATCH_SIZE", 4, *pairs),
+        ]
+        cfg = train.setup_cfg(train.parse_args([str(word) for word in arguments]))
+        set_random_seed(1)
+        return build_trainer(cfg)
+
+    return build

@@ -4,39 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from dassl.engine import build_trainer
-from dassl.utils import set_random_seed
 
-import train
 from tests.conftest import CHECKOUT
+from trainers.blocks.errors import InputError
 
 SHORT = ("OPTIM.MAX_EPOCH", 2, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 3, "DATALOADER.TRAIN_X.BATCH_SIZE", 4)
 BASE, NEW = ["abyssinian", "bengal", "birman"], ["bombay", "beagle", "boxer"]
 
 
 @pytest.fixture
-def trainer(pets, tiny_clip, tmp_path):
-    """A SHIP trainer in this process, on base classes."""
-    arguments = [
-        *(
-            "--root",
-            pets,
-            "--seed",
-            1,
-            "--trainer",
-            "SHIP",
-            "--output-dir",
-            tmp_path / "run",
-            "--backbone",
-            tiny_clip,
-        ),
-        *("--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml"),
-        *("--config-file", CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml", "DATASET.NUM_SHOTS", 4),
-        *("DATASET.SUBSAMPLE_CLASSES", "base", "DATALOADER.NUM_WORKERS", 0, "TRAINER.FEATURES.VIEWS", 1, *SHORT),
-    ]
-    cfg = train.setup_cfg(train.parse_args([str(word) for word in arguments]))
-    set_random_seed(1)
-    return build_trainer(cfg)
+def trainer(ship):
+    return ship()
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -142,31 +120,40 @@ def test_checkpoint_of_another_size_is_refused(train_py):
 
 
 @pytest.mark.parametrize("kind", ["text", "untrained", "mean", "gaussian"])
-def test_controls_train_and_evaluate(kind, train_py):
-    run = train_py("SHIP", "run", *SHORT, "TRAINER.SHIP.SYNTHESIS", kind, "TRAINER.FEATURES.VIEWS", 1)
-    assert run.status == 0, run.stderr
-    assert ("PromptVAE" in run.results["seconds"]) == (kind == "mean")
-    flags = ("--eval-only", "--model-dir", run.folder)
-    assert train_py("SHIP", "new", flags=flags, classes="new").status == 0
+def test_controls_train_and_evaluate(kind, ship, tmp_path):
+    trained = ship("TRAINER.SHIP.SYNTHESIS", kind)
+    trained.train()
+    assert ("PromptVAE" in trained.seconds) == (kind == "mean")
+    new = ship("TRAINER.SHIP.SYNTHESIS", kind, classes="new", folder="new")
+    new.load_model(str(tmp_path / "run"))
+    new.test()
+    assert (tmp_path / "new/results.json").is_file()
 
 
-def test_all_classes_known_gives_these_synthesized_features_too(train_py):
-    run = train_py("SHIP", "run", *SHORT, classes="all")
-    assert run.status == 0, run.stderr
-    assert run.results["classnames"] == BASE + NEW
+def test_all_classes_known_gives_these_synthesized_features_too(ship):
+    trainer = ship(classes="all")
+    trainer.train()
+    assert trainer.synthesizer.classnames == trainer.classifier.classnames == BASE + NEW
+    _, labels = next(iter(trainer.main_batches()))
+    assert labels.max() < 6
 
 
-@pytest.mark.parametrize("classifier", ["CoOp", "TipAdapterF"])
-def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, train_py, tmp_path):
-    """The cross-dataset protocol: only names of the target's classes, and a PromptVAE made elsewhere."""
-    source = train_py("SHIP", "source", *SHORT, "TRAINER.SHIP.CLASSIFIER", classifier)
-    recorder, opened = CHECKOUT / "tests/record_opens.py", tmp_path / "opened.txt"
-    pairs = (*SHORT, "TRAINER.SHIP.CLASSIFIER", classifier, "TRAINER.SHIP.SOURCE", source.folder)
-    target = train_py("SHIP", "target", *pairs, "TEST.NO_TEST", True, classes="all", before=(recorder, opened))
-    assert target.status == 0, target.stderr
-    assert "epoch [2/2]" in target.stdout
-    assert "PromptVAE of" in target.stdout
-    assert not [line for line in opened.read_text().splitlines() if "oxford_pets/images/" in line]
-    flags = ("--eval-only", "--model-dir", target.folder)
-    evaluated = train_py("SHIP", "test", "TRAINER.SHIP.CLASSIFIER", classifier, flags=flags, classes="all")
-    assert evaluated.status == 0, evaluated.stderr
+@pytest.mark.parametrize("classifier", ["CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"])
+def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, ship, tmp_path, monkeypatch):
+    """The cross-dataset protocol: names of the target's classes, and a PromptVAE made elsewhere."""
+    source = ship("TRAINER.SHIP.CLASSIFIER", classifier)
+    source.train()
+    pairs = ("TRAINER.SHIP.CLASSIFIER", classifier, "TRAINER.SHIP.SOURCE", tmp_path / "run", "TEST.NO_TEST", True)
+    target = ship(*pairs, classes="all", folder="target")
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.Image.open", lambda *args, **kwargs: pytest.fail("an image was opened"))
+        target.train()
+    for name, parameter in source.vae.named_parameters():
+        assert torch.equal(parameter, target.vae.state_dict()[name]), name
+    target.test()
+    assert (tmp_path / "target/results.json").is_file()
+
+
+def test_gaussian_without_images_is_refused(ship):
+    with pytest.raises(InputError, match="gaussian fits training images"):
+        ship("TRAINER.SHIP.SOURCE", "elsewhere", "TRAINER.SHIP.SYNTHESIS", "gaussian")
