@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from .blocks import feature_trainer, ship_keys
+from .blocks.checkpoints import checkpoint_path, load_state
 from .blocks.classifiers import FeatureClassifier
 from .blocks.errors import InputError, did_you_mean
-from .blocks.feature_trainer import FeatureTrainer, Stage, checkpoint_path, load_state
+from .blocks.feature_trainer import FeatureTrainer, Stage
 from .blocks.features import Batch, Batches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.prompts import template_of

@@ -1,5 +1,6 @@
 """SHIP from end to end on the tiny OxfordPets: both stages, what they change, what they read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,22 @@ def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, 
 def test_gaussian_without_images_is_refused(ship):
     with pytest.raises(InputError, match="gaussian fits training images"):
         ship("TRAINER.SHIP.SOURCE", "elsewhere", "TRAINER.SHIP.SYNTHESIS", "gaussian")
+
+
+def test_evaluation_among_all_classes_gives_seen_and_unseen_figures(ship, tmp_path):
+    trained = ship()
+    trained.train()
+    records = {}
+    for cost in (0.0, 50.0):
+        everything = ship("TRAINER.GZSL.CALIBRATION_COST", cost, classes="all", folder=f"all_{cost}")
+        everything.load_model(str(tmp_path / "run"))
+        everything.test()
+        records[cost] = json.loads((tmp_path / f"all_{cost}" / "results.json").read_text())
+    for record in records.values():
+        by_class = record["per_class_accuracy"]
+        metrics = record["metrics"]
+        assert metrics["seen"] == pytest.approx(sum(by_class[name] for name in BASE) / 3, abs=1e-3)
+        assert metrics["unseen"] == pytest.approx(sum(by_class[name] for name in NEW) / 3, abs=1e-3)
+        assert record["model"] == str(tmp_path / "run")
+    assert records[50.0]["metrics"]["unseen"] >= records[0.0]["metrics"]["unseen"]
+    assert records[50.0]["metrics"]["seen"] <= records[0.0]["metrics"]["seen"]

@@ -1,6 +1,5 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,22 +12,21 @@ from dassl.data.transforms import build_transform
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
-from dassl.utils import load_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from yacs.config import CfgNode
 
-from . import methods
+from . import gzsl, methods
 from .backbone import Backbone, load_backbone
+from .checkpoints import checkpoint_path, load_state
 from .classifiers import FeatureClassifier
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .precision import Precision
 from .progress import progress
-from .results import run_record, write_record
+from .results import read_record, run_record, write_record
 
-UPSTREAM_BUFFERS = ("token_prefix", "token_suffix")  # CoOp stores parts of its prompts that follow from class names
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
 
@@ -37,6 +35,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     methods.extend_cfg(cfg)
     if "FEATURES" in cfg.TRAINER:
         return
+    gzsl.extend_cfg(cfg)
     cfg.TRAINER.FEATURES = CfgNode()
     cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
     cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
@@ -97,6 +96,7 @@ class FeatureTrainer(TrainerX):
         self.seconds: dict[str, float] = {}
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
+        self.model_record: dict = {}  # results.json of the run whose model is evaluated
         self.numerics = Precision(self.options.PREC, self.device)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
@@ -248,15 +248,45 @@ class FeatureTrainer(TrainerX):
         print(f"Evaluate on the *{split}* set")
         with self.clock("test"), self.among_own_classes():
             features, labels = self.evaluation_features(split)
-            logits = self.classifier.predict(features)
+            logits = self.classifier.predict(features) - self.penalties()
         self.evaluator.process(logits, labels)
-        metrics = self.evaluator.evaluate()
+        metrics = {**self.evaluator.evaluate(), **self.gzsl_figures(logits, labels)}
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
             record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
-            write_record({**record, "split": split, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
-        return next(iter(metrics.values()))
+            model = self.model_record.get("folder")
+            write_record({**record, "split": split, "model": model, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
+        return metrics["accuracy"]
+
+    def seen_classes(self) -> Tensor | None:
+        """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
+        names, known = self.dm.dataset.classnames, set(self.model_record.get("classnames", ()))
+        if self.model_record.get("dataset") != self.cfg.DATASET.NAME or not known < set(names):
+            return None
+        return torch.tensor([name in known for name in names], device=self.device)
+
+    def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        seen = self.seen_classes()
+        if seen is None:
+            return {}
+        found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
+        print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))
+        return found
+
+    def penalties(self) -> Tensor:
+        """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION_COST's penalty on seen classes, or 0."""
+        seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
+        nothing = torch.zeros(len(self.dm.dataset.classnames), device=self.device)
+        if seen is None or not cost or not self.has_own_validation_images():
+            return nothing
+        images = self.val_loader.dataset
+        mine = [index for index, item in enumerate(self.dm.dataset.val) if seen[item.label]]
+        loader = DataLoader(Subset(images, mine), self.cfg.DATALOADER.TEST.BATCH_SIZE)
+        features, labels = extract(ImageFeatures(self.backbone.encode_image, loader, self.device), "val, seen")
+        chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
+        print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
+        return torch.where(seen, chosen, nothing)
 
     @contextmanager
     def among_own_classes(self) -> Iterator[None]:
@@ -266,16 +296,19 @@ class FeatureTrainer(TrainerX):
         yield
         self.classifier.select(before)
 
+    def has_own_validation_images(self) -> bool:
+        """Whether something may be chosen by validation: there are such images, and they are not the test set's."""
+        val = self.dm.dataset.val
+        if val and {item.impath for item in val} & {item.impath for item in self.dm.dataset.test}:
+            print("Nothing is chosen by validation: the dataset's validation images are its test images")
+            return False
+        return bool(val)
+
     def tune(self) -> None:
         """Lets the method choose what it chooses on validation images; never on images of the test set."""
-        val = self.dm.dataset.val
-        if not self.classifier.remembers or not val:
-            return
-        if {item.impath for item in val} & {item.impath for item in self.dm.dataset.test}:
-            print("Nothing is chosen by validation: the dataset's validation images are its test images")
-            return
-        with self.among_own_classes():
-            self.classifier.tune(*self.evaluation_features("val"))
+        if self.classifier.remembers and self.has_own_validation_images():
+            with self.among_own_classes():
+                self.classifier.tune(*self.evaluation_features("val"))
 
     def save_model(self, *args, **kwargs) -> None:
         self.tune()
@@ -289,6 +322,7 @@ class FeatureTrainer(TrainerX):
 
         Raises InputError where there is none, or it does not fit.
         """
+        self.model_record = read_record(directory) if directory else {}
         name, module = self.learned()
         if module is None or not directory:
             print("Nothing to load: no model directory given, or nothing learned")
@@ -313,46 +347,3 @@ def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:
             f"{backbone.resolution} by {backbone.resolution}: set INPUT.SIZE "
             f'"({backbone.resolution}, {backbone.resolution})" or choose another backbone.'
         )
-
-
-def load_state(module: nn.Module, path: Path) -> int:
-    """Loads a checkpoint's weights into what is learned and returns its epoch; CoOp's checkpoints are taken too.
-
-    Raises InputError where the file is missing, no checkpoint, or does not fit.
-    """
-    try:
-        checkpoint = load_checkpoint(str(path))
-        state = {name: value for name, value in checkpoint["state_dict"].items() if name not in UPSTREAM_BUFFERS}
-        missing = module.load_state_dict(state, strict=False).missing_keys
-    except InputError as error:
-        raise InputError(f"{path} does not fit this run. {error}") from error
-    except RuntimeError as error:
-        raise InputError(f"{path} is damaged, or does not fit this run: {error}") from error
-    except (OSError, EOFError, pickle.UnpicklingError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {error}).") from error
-    missing = [name for name in missing if not name.endswith("_extra_state")]
-    if missing:
-        raise InputError(f"{path} was made by another method: it has no {', '.join(missing)}.")
-    return checkpoint["epoch"]
-
-
-def checkpoint_path(folder: Path, epoch: int | None) -> Path:
-    """The checkpoint file of an epoch; without one the best on validation, else the newest.
-
-    Raises InputError, with what is there, where there is none.
-    """
-    newest = folder / "checkpoint"
-    if epoch is not None:
-        name = f"model.pth.tar-{epoch}"
-    elif (folder / "model-best.pth.tar").is_file() or not newest.is_file():
-        name = "model-best.pth.tar"
-    else:
-        name = newest.read_text(encoding="utf-8").strip()
-    if (folder / name).is_file():
-        return folder / name
-    present = sorted(path.name for path in folder.glob("model*")) if folder.is_dir() else []
-    raise InputError(
-        f"Checkpoint {folder / name} not found; "
-        + (f"the folder has {', '.join(present)}." if present else f"there is no checkpoint in {folder}.")
-        + " See --model-dir and --load-epoch."
-    )

@@ -71,3 +71,13 @@ def write_record(record: dict, folder: str | Path) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def read_record(folder: str | Path) -> dict:
+    """What the results.json of a run says, with its folder; without a readable one, the folder alone."""
+    path = Path(folder, FILE_NAME)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = {}
+    return {**(record if isinstance(record, dict) else {}), "folder": str(Path(folder).absolute())}
