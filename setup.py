@@ -24,13 +24,16 @@ setup(
         "numpy",
         "pillow",
         "pyyaml",
+        "requests",
         "scikit-learn",
+        "scipy",
         "tabulate",
         "tensorboard",
         "tqdm",
     ],
     extras_require={
         "dassl": ["dassl @ git+https://github.com/KaiyangZhou/Dassl.pytorch"],
-        "dev": ["pytest", "hypothesis", "ruff"],
+        "plots": ["matplotlib"],
+        "dev": ["pytest", "hypothesis", "ruff", "matplotlib"],
     },
 )

@@ -1,133 +1,158 @@
-"""The base-to-new protocol: train on the base classes, test on base and new ones, for several seeds; then the table.
+"""The protocols: which runs each of them takes, and their command line.
 
-Complete runs (those with a results.json) are not repeated; any other folder is run again. Output goes to
-OUTPUT/base2new/train_base/DATASET/shots_N/TRAINER/RECIPE/seedS and .../test_new/..., as CoOp's scripts have it.
+    bash scripts/METHOD/PROTOCOL.sh DATASET [SEEDS…] [KEY VALUE …]
+
+base2new  train on the base classes, test on base and on new ones
+gzsl      the same training; test with all classes competing
+xd        train on DATASET; test on other datasets' classes. SHIP synthesizes for the names of a target's classes
+dg        train on DATASET; test on the same classes elsewhere
+fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
+
+Complete runs (those with a results.json) are not repeated. Folders are CoOp's; see scripts/layout.py.
 """
 
 import argparse
-import ast
-import difflib
-import json
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from tables import base2new_table
+from catalogue import default_data, known_names, unknown_name
+from layout import PROTOCOLS, TARGETS, test_folder, train_folder
+from methods import METHODS, Method, recipe_path
+from report.published import PUBLISHED
+from runs import Run, RunError, Runner
+from tables import table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-CONFIGS = CHECKOUT / "configs"
-FOLDERS = {"base": "train_base", "new": "test_new"}
-
-
-EMBEDDED = ("shapes", "shapes_dev", "shapes_style")  # they come with a backbone of their own, so with recipes too
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method's trainer and its recipes: those that the published figures were made with."""
-
-    trainer: str
-    default: str
-    imagenet: str = ""  # where ImageNet has one of its own
-    trains: bool = True
-    knows_new: bool = True  # whether it can say anything about classes that it has not seen
-
-    def recipe(self, dataset: str) -> str:
-        if dataset in EMBEDDED:
-            return "shapes"
-        return self.imagenet if self.imagenet and dataset == "imagenet" else self.default
-
-
-METHODS = {
-    "zsclip": Method("ZeroshotCLIP", "vit_b16", trains=False),
-    "coop": Method("CoOp", "vit_b16_ctxv1", "vit_b16_ep50_ctxv1"),
-    "cocoop": Method("CoCoOp", "vit_b16_c4_ep10_batch1_ctxv1"),
-    "clip_adapter": Method("CLIPAdapter", "vit_b16", "vit_b16_imagenet"),
-    "tip_adapter": Method("TipAdapter", "vit_b16", "vit_b16_imagenet", knows_new=False),
-    "tip_adapter_f": Method("TipAdapterF", "vit_b16", "vit_b16_imagenet", knows_new=False),
-    "ship": Method("SHIP", "vit_b16", "vit_b16_imagenet"),
-}
 BASELINES = ("zsclip", "coop")
+FEWSHOT = (1, 2, 4, 8, 16)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One call of train.py: a method trained and tested on the base classes, or tested on the new ones."""
+class Planner:
+    """The runs that a protocol takes of one method with one seed on one dataset."""
 
-    method: Method
-    recipe: str
-    seed: int
-    classes: str
-    args: argparse.Namespace
+    def __init__(self, args: argparse.Namespace, method: Method, dataset: str, seed: int, recipe: str = "") -> None:
+        self.args, self.method, self.dataset, self.seed = args, method, dataset, seed
+        self.chosen = recipe
 
-    def folder(self, classes: str | None = None) -> Path:
-        args = self.args
-        part = Path("base2new", FOLDERS[classes or self.classes], args.dataset, f"shots_{args.shots}")
-        return args.output / part / self.method.trainer / self.recipe / f"seed{self.seed}"
+    def runs(self) -> Iterator[Run]:
+        return getattr(self, self.args.protocol)()
 
-    @property
-    def title(self) -> str:
-        action = (
-            "train and test on base" if self.method.trains and self.classes == "base" else f"test on {self.classes}"
-        )
-        return f"{self.method.trainer} seed {self.seed}: {action}"
+    def base2new(self) -> Iterator[Run]:
+        yield from self.split_classes(("base", "new") if self.method.knows_new else ("base",))
 
-    def command(self) -> list[str]:
+    def gzsl(self) -> Iterator[Run]:
+        yield from self.split_classes(("base", "all") if self.method.knows_new else ("base",))
+
+    def split_classes(self, parts: Sequence[str]) -> Iterator[Run]:
+        trained = self.training("base", self.args.shots[0])
+        yield trained
+        for part in parts[1:]:
+            yield self.test(trained, part, self.dataset, part)
+
+    def fewshot(self) -> Iterator[Run]:
+        for shots in self.args.shots if self.method.trains else (0,):
+            yield self.training("all", shots)
+
+    def dg(self) -> Iterator[Run]:
+        trained = self.training("all", self.args.shots[0])
+        yield trained
+        for target in self.args.targets:
+            yield self.test(trained, "target", target, "all")
+
+    def xd(self) -> Iterator[Run]:
+        trained = self.training("all", self.args.shots[0])
+        yield trained
+        for target in self.args.targets if self.method.knows_new else ():
+            test = self.test(trained, "target", target, "all")
+            source = ("TRAINER.SHIP.SOURCE", str(trained.folder))
+            yield replace(test, trains=True, pairs=(*source, *test.pairs)) if self.method.synthesizes else test
+
+    def training(self, classes: str, shots: int) -> Run:
         args, trainer = self.args, self.method.trainer
-        command = [
-            *(sys.executable, str(CHECKOUT / "train.py"), "--root", str(args.data), "--seed", str(self.seed)),
-            *("--trainer", trainer, "--output-dir", str(self.folder())),
-            *("--dataset-config-file", str(CONFIGS / "datasets" / f"{args.dataset}.yaml")),
-            *("--config-file", str(CONFIGS / "trainers" / trainer / f"{self.recipe}.yaml")),
-        ]
-        if self.classes == "new" or not self.method.trains:
-            command.append("--eval-only")
-        if self.classes == "new" and self.method.trains:
-            command += ["--model-dir", str(self.folder("base"))]
-        return [
-            *(*command, "DATASET.NUM_SHOTS", str(args.shots), "DATASET.SUBSAMPLE_CLASSES", self.classes),
-            *args.pairs,
-        ]
+        recipe = self.chosen or self.method.recipe(args.protocol, self.dataset, shots)
+        folder = train_folder(args.output, args.protocol, self.label(self.dataset), shots, trainer, recipe, self.seed)
+        settings = {"data": args.data, "pairs": tuple(args.pairs)}
+        return Run(self.method, recipe, self.dataset, classes, shots, self.seed, folder, **settings)
 
-    def record(self) -> dict | None:
-        """What results.json says, if the run is complete."""
-        path = self.folder() / "results.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    def test(self, trained: Run, part: str, dataset: str, classes: str) -> Run:
+        names = (self.label(dataset), trained.shots, self.method.trainer, trained.recipe, self.seed)
+        folder = test_folder(self.args.output, part, *names)
+        return replace(trained, dataset=dataset, classes=classes, folder=folder, trains=False, model=trained)
+
+    def label(self, dataset: str) -> str:
+        """The dataset's name in folders and tables."""
+        return self.args.name if dataset == "imagefolder" else dataset
+
+
+def words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in words(text)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the protocol scripts and compare.sh have in common."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_data(),
+        help="folder of the datasets (default: the environment's DATA, else data/ in the checkout)",
+    )
+    parser.add_argument("--output", type=Path, default=CHECKOUT / "output", help="default: output/ in the checkout")
+    parser.add_argument(
+        "--shots", type=numbers, help="training images a class (16; fewshot: 1,2,4,8,16); -1: all there are"
+    )
+    parser.add_argument(
+        "--targets", type=words, metavar="NAME,…", help="xd, dg: datasets to test on (default: the papers')"
+    )
+    parser.add_argument("--name", default="", help="imagefolder: the folder's name under DATA")
+    parser.add_argument("--quiet", action="store_true", help="one line a run; the rest is in its log.txt")
+
+
+def complete(args: argparse.Namespace, parser: argparse.ArgumentParser, datasets: Sequence[str]) -> None:
+    """Fills in what follows from protocol and dataset; ends the program where something does not fit."""
+    if len(args.pairs) % 2:
+        parser.error(f"KEY VALUE pairs do not pair up: {' '.join(args.pairs)}")
+    for name in (*datasets, *(args.targets or ())):
+        if name not in known_names():
+            parser.error(unknown_name(name))
+    args.shots = args.shots or (list(FEWSHOT) if args.protocol == "fewshot" else [16])
+    if len(args.shots) > 1 and args.protocol != "fewshot":
+        parser.error("--shots takes several numbers with fewshot only")
+    if args.protocol in TARGETS and not args.targets:
+        by_source = TARGETS[args.protocol]
+        args.targets = [name for name in by_source.get(datasets[0], by_source["imagenet"]) if name != datasets[0]]
+    if ("imagefolder" in (*datasets, *(args.targets or ()))) != bool(args.name):
+        parser.error("imagefolder takes --name, the folder under DATA; other datasets do not")
+    if args.name:
+        args.pairs += ["DATASET.FOLDER", args.name]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    # taken off by hand: intermixed parsing, which lets seeds and options alternate, allows no subcommands
+    given = list(sys.argv[1:] if argv is None else argv)
+    protocol = given.pop(0) if given[:1] and given[0] in PROTOCOLS else "base2new"
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="base2new.sh"
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"{protocol}.sh"
     )
     parser.add_argument("--method", choices=METHODS, default="ship", help=argparse.SUPPRESS)
     parser.add_argument("dataset", metavar="DATASET", help="a name from configs/datasets, such as imagenet or shapes")
     parser.add_argument("rest", nargs="*", metavar="SEED|KEY VALUE", help="seeds (1 2 3), then pairs for train.py")
+    add_arguments(parser)
     parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("DATA") or CHECKOUT / "data",
-        help="folder of the datasets (default: the environment's DATA, else data/ in the checkout)",
+        "--recipe", default="", help="a name from configs/trainers/TRAINER, for the script's own method"
     )
-    parser.add_argument("--output", type=Path, default=CHECKOUT / "output", help="default: output/ in the checkout")
-    parser.add_argument("--recipe", help="a name from configs/trainers/TRAINER, for the script's own method")
-    parser.add_argument("--shots", type=int, default=16, help="training images a class (16)")
     parser.add_argument("--with-baselines", action="store_true", help="also run zero-shot CLIP and CoOp")
-    parser.add_argument("--quiet", action="store_true", help="one line a run; the rest is in its log.txt")
-    args = parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(given)
+    args.protocol = protocol
     args.seeds, args.pairs = split_rest(args.rest)
-    if len(args.pairs) % 2:
-        parser.error(f"KEY VALUE pairs do not pair up: {' '.join(args.pairs)}")
-    known = sorted(path.stem for path in (CONFIGS / "datasets").glob("*.yaml"))
-    if args.dataset not in known:
-        near = difflib.get_close_matches(args.dataset, known, n=1)
-        parser.error(
-            f"no dataset {args.dataset!r}; there are {', '.join(known)}."
-            + (f" Did you mean {near[0]}?" if near else "")
-        )
+    complete(args, parser, [args.dataset])
+    if args.recipe and not recipe_path(METHODS[args.method].trainer, args.recipe).is_file():
+        parser.error(f"no recipe {recipe_path(METHODS[args.method].trainer, args.recipe)}")
     return args
 
 
@@ -138,74 +163,30 @@ def split_rest(rest: Sequence[str]) -> tuple[list[int], list[str]]:
 
 
 def plan(args: argparse.Namespace) -> Iterator[Run]:
-    names = [*(BASELINES if args.with_baselines else ()), args.method]
-    for name in dict.fromkeys(names):
-        method = METHODS[name]
-        recipe = args.recipe if args.recipe and name == args.method else method.recipe(args.dataset)
+    for name in dict.fromkeys([*(BASELINES if args.with_baselines else ()), args.method]):
+        recipe = args.recipe if name == args.method else ""
         for seed in args.seeds:
-            for classes in FOLDERS if method.knows_new else ("base",):
-                yield Run(method, recipe, seed, classes, args)
+            yield from Planner(args, METHODS[name], args.dataset, seed, recipe).runs()
 
 
-def differing(record: dict, pairs: Sequence[str]) -> list[str]:
-    """Pairs that a complete run was made without."""
-    different = []
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        node = record["config"]
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        if node != decode(value):
-            different.append(f"{key} {value} (there: {node})")
-    return different
-
-
-def decode(value: str) -> object:
-    """A KEY VALUE pair's value as results.json has it: read as Python, else taken as text, as yacs does."""
-    try:
-        literal = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
-    return list(literal) if isinstance(literal, tuple) else literal
-
-
-def execute(run: Run, number: str, again: bool) -> bool:
-    """Runs unless complete; returns whether it ran. Exits with train.py's status where that fails."""
-    record = None if again else run.record()
-    if record is not None:
-        different = differing(record, run.args.pairs)
-        if different:
-            fail(
-                f"{run.folder()} holds a run made without {', '.join(different)}; "
-                "choose another --output, or delete that folder.",
-                2,
-            )
-        print(f"{number} {run.title}: complete, accuracy {record['metrics']['accuracy']:.1f}", flush=True)
-        return False
-    print(f"{number} {run.title} -> {run.folder()}", flush=True)
-    start = time.monotonic()
-    status = subprocess.run(run.command(), stdout=subprocess.DEVNULL if run.args.quiet else None).returncode
-    record = run.record()
-    if status or record is None:
-        fail(f"{run.title} failed with status {status}; see {run.folder()}/log.txt", status or 1)
-    print(f"{number} accuracy {record['metrics']['accuracy']:.1f}, {time.monotonic() - start:.0f} s", flush=True)
-    return True
-
-
-def fail(message: str, status: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(status)
+def print_recipes(runs: Sequence[Run]) -> None:
+    for trainer, recipe in dict.fromkeys((run.method.trainer, run.recipe) for run in runs):
+        print(f"{trainer}: recipe {recipe_path(trainer, recipe).relative_to(CHECKOUT)}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # lines keep their place among those of train.py, in a file too
     args = parse_args(argv)
-    runs = list(plan(args))
-    for trainer, recipe in dict.fromkeys((run.method.trainer, run.recipe) for run in runs):
-        print(f"{trainer}: recipe configs/trainers/{trainer}/{recipe}.yaml")
-    ran = False
+    runs, runner = list(plan(args)), Runner(args.quiet)
+    print_recipes(runs)
     for index, run in enumerate(runs, start=1):
-        # a test on new classes is out of date where its training, the run before, was not complete
-        ran = execute(run, f"[{index}/{len(runs)}]", again=ran and run.classes == "new")
-    print(f"\n{base2new_table(args.output, args.dataset)}")
+        try:
+            runner.execute(run, f"[{index}/{len(runs)}]")
+        except RunError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.status)
+    names = None if args.protocol in TARGETS else [args.name or args.dataset]
+    print(f"\n{table([args.output], args.protocol, names, published=[PUBLISHED])}")
 
 
 if __name__ == "__main__":

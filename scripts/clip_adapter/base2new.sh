@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Base-to-new with clip_adapter: bash scripts/clip_adapter/base2new.sh DATASET [SEEDS…] [--help]
+# The protocol base2new with clip_adapter: bash scripts/clip_adapter/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/base2new.py" --method clip_adapter "$@"
+exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method clip_adapter "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Base-to-new with cocoop: bash scripts/cocoop/base2new.sh DATASET [SEEDS…] [--help]
+# The protocol base2new with cocoop: bash scripts/cocoop/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/base2new.py" --method cocoop "$@"
+exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method cocoop "$@"

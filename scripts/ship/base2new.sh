@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Base-to-new with ship: bash scripts/ship/base2new.sh DATASET [SEEDS…] [--help]
+# The protocol base2new with ship: bash scripts/ship/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/base2new.py" --method ship "$@"
+exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method ship "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Base-to-new with tip_adapter: bash scripts/tip_adapter/base2new.sh DATASET [SEEDS…] [--help]
+# The protocol base2new with tip_adapter: bash scripts/tip_adapter/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/base2new.py" --method tip_adapter "$@"
+exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method tip_adapter "$@"

@@ -1,10 +1,13 @@
-"""The base-to-new scripts, called as a user calls them, from another directory."""
+"""The protocol scripts, called as a user calls them, from another directory."""
 
+import json
 import os
 import subprocess
 
 import pytest
-from base2new import METHODS, differing
+from methods import METHODS
+from protocols import parse_args, plan
+from runs import differing
 
 from tests.conftest import CHECKOUT
 
@@ -12,9 +15,9 @@ SHORT = ["DATALOADER.NUM_WORKERS", "0", "OPTIM.MAX_EPOCH", "1", "TRAINER.SHIP.OP
 
 
 @pytest.fixture
-def base2new(pets, tiny_clip, tmp_path):
-    def run(method: str, *args: str, dataset: str = "oxford_pets") -> subprocess.CompletedProcess:
-        command = ["bash", str(CHECKOUT / f"scripts/{method}/base2new.sh"), dataset, *args]
+def script(pets, tmp_path):
+    def run(name: str, *args: str, dataset: str = "oxford_pets") -> subprocess.CompletedProcess:
+        command = ["bash", str(CHECKOUT / f"scripts/{name}.sh"), dataset, *args]
         environment = {**os.environ, "DATA": str(pets)}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
 
@@ -26,8 +29,8 @@ def options(tiny_clip, tmp_path):
     return ["--shots", "4", "--output", str(tmp_path / "out"), "MODEL.BACKBONE.NAME", str(tiny_clip), *SHORT]
 
 
-def test_runs_what_is_missing_and_prints_the_table(base2new, options, tmp_path):
-    done = base2new("ship", "1", "--with-baselines", *options)
+def test_runs_what_is_missing_and_prints_the_table(script, options, tmp_path):
+    done = script("ship/base2new", "1", "--with-baselines", *options)
     assert done.returncode == 0, done.stderr
     assert "epoch [1/1] batch" in done.stdout
     rows = [row.split()[:2] for row in done.stdout.splitlines() if "±" in row and "seeds" not in row]
@@ -36,18 +39,18 @@ def test_runs_what_is_missing_and_prints_the_table(base2new, options, tmp_path):
     assert (folder / "results.json").is_file()
     assert (folder / "log.txt").is_file()
 
-    again = base2new("ship", "1", "--with-baselines", *options)
+    again = script("ship/base2new", "1", "--with-baselines", *options)
     assert again.stdout.count(": complete") == 6
     assert "epoch [" not in again.stdout
 
     train = tmp_path / "out/base2new/train_base/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1"
     (train / "results.json").unlink()  # as after a crash
     (train / "prompt_learner/checkpoint").unlink()
-    repeated = base2new("coop", "1", *options)
+    repeated = script("coop/base2new", "1", *options)
     assert "epoch [1/1] batch" in repeated.stdout
     assert ": complete" not in repeated.stdout  # the test on new classes was of the run that is gone
 
-    changed = base2new("coop", "1", *options, "OPTIM.LR", "0.5")
+    changed = script("coop/base2new", "1", *options, "OPTIM.LR", "0.5")
     assert changed.returncode == 2
     assert "OPTIM.LR 0.5 (there: 0.002)" in changed.stderr
 
@@ -66,15 +69,15 @@ def test_values_are_compared_as_the_configuration_reads_them(pairs, count):
     assert len(differing(record, pairs)) == count
 
 
-def test_quiet_run_prints_a_line_a_run(base2new, options):
-    done = base2new("zsclip", "2", "--quiet", *options)
+def test_quiet_run_prints_a_line_a_run(script, options):
+    done = script("zsclip/base2new", "2", "--quiet", *options)
     assert done.returncode == 0, done.stderr
     assert "Config" not in done.stdout
     assert done.stdout.count("accuracy") == 2
 
 
-def test_failing_run_ends_the_script_with_its_status_and_message(base2new, options, tmp_path):
-    done = base2new("coop", "1", *options, "DATASET.ROOT", str(tmp_path / "nowhere"))
+def test_failing_run_ends_the_script_with_its_status_and_message(script, options, tmp_path):
+    done = script("coop/base2new", "1", *options, "DATASET.ROOT", str(tmp_path / "nowhere"))
     assert done.returncode == 2
     assert "nowhere/oxford_pets not found" in done.stderr
     assert "Traceback" not in done.stderr
@@ -86,19 +89,107 @@ def test_failing_run_ends_the_script_with_its_status_and_message(base2new, optio
         (["1"], "oxford_pet", "Did you mean oxford_pets?"),
         (["1", "OPTIM.LR"], "oxford_pets", "do not pair up"),
         (["--sots", "4"], "oxford_pets", "--sots"),
+        (["1", "--shots", "4,8"], "oxford_pets", "with fewshot only"),
+        (["1", "--shots", "few"], "oxford_pets", "--shots"),
+        (["1", "--recipe", "vit_b61"], "oxford_pets", "vit_b61.yaml"),
+        (["1"], "imagefolder", "takes --name"),
     ],
 )
-def test_bad_arguments_are_named(args, dataset, message, base2new):
-    done = base2new("ship", *args, dataset=dataset)
+def test_bad_arguments_are_named(args, dataset, message, script):
+    done = script("ship/base2new", *args, dataset=dataset)
     assert done.returncode == 2
     assert message in done.stderr
 
 
-@pytest.mark.parametrize(
-    "script", [*(f"{method}/base2new.sh" for method in METHODS), "quickstart.sh", "test.sh", "install_dassl.sh"]
-)
-def test_scripts_explain_themselves(script, tmp_path):
-    command = ["bash", str(CHECKOUT / "scripts" / script), "--help"]
+def planned(*words: str) -> list[tuple[str, str, int, str, bool]]:
+    """Recipe, dataset, shots, classes and whether it trains, of each run; one seed."""
+    runs = plan(parse_args([*words, "1", "--output", "OUT", "--data", "DATA"]))
+    return [(run.recipe, run.dataset, run.shots, run.classes, "--eval-only" not in run.command()) for run in runs]
+
+
+def test_recipes_are_those_of_the_published_figures():
+    assert planned("base2new", "--method", "coop", "imagenet")[0][0] == "vit_b16_ep50_ctxv1"
+    assert planned("base2new", "--method", "coop", "dtd")[0][0] == "vit_b16_ctxv1"
+    few = {shots: recipe for recipe, _, shots, _, _ in planned("fewshot", "--method", "coop", "dtd")}
+    assert few == {1: "vit_b16_ep50", 2: "vit_b16_ep100", 4: "vit_b16_ep100", 8: "vit_b16", 16: "vit_b16"}
+    assert {row[0] for row in planned("fewshot", "--method", "coop", "imagenet")} == {"vit_b16_ep50"}
+    assert planned("xd", "--method", "cocoop", "imagenet")[0][0] == "vit_b16_c4_ep10_batch1_ctxv1"
+    assert planned("base2new", "--method", "coop", "dtd", "--recipe", "vit_b16")[0][0] == "vit_b16"
+
+
+def test_each_protocol_trains_and_tests_on_what_it_should():
+    recipe = "vit_b16_ctxv1"
+    trained = (recipe, "dtd", 16, "base", True)
+    assert planned("base2new", "--method", "coop", "dtd") == [trained, (recipe, "dtd", 16, "new", False)]
+    assert planned("gzsl", "--method", "coop", "dtd") == [trained, (recipe, "dtd", 16, "all", False)]
+    assert planned("gzsl", "--method", "coop", "cub", "--shots", "-1")[0] == (recipe, "cub", -1, "base", True)
+    recipe = "vit_b16_ep50_ctxv1"
+    assert planned("dg", "--method", "coop", "imagenet") == [
+        (recipe, "imagenet", 16, "all", True),
+        *[(recipe, name, 16, "all", False) for name in ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")],
+    ]
+    targets = ("--targets", "dtd,cub")
+    for method, recipe, trains in (("coop", recipe, False), ("ship", "vit_b16_imagenet", True)):
+        assert planned("xd", "--method", method, "imagenet", *targets)[1:] == [
+            (recipe, "dtd", 16, "all", trains),
+            (recipe, "cub", 16, "all", trains),
+        ]
+    assert [row[2:] for row in planned("fewshot", "--method", "zsclip", "dtd")] == [(0, "all", False)]
+
+
+def test_prompt_vae_of_the_source_is_what_a_target_takes():
+    source, target = plan(parse_args(["xd", "imagenet", "1", "--targets", "dtd", "--output", "OUT"]))
+    assert list(target.pairs[:2]) == ["TRAINER.SHIP.SOURCE", str(source.folder)]
+
+
+def test_cross_dataset_run_trains_on_the_target_with_the_sources_prompt_vae(script, options, tmp_path):
+    """From end to end; the source is its own target here."""
+    done = script("ship/xd", "1", "--targets", "oxford_pets", *options)
+    assert done.returncode == 0, done.stderr
+    target = tmp_path / "out/evaluation/SHIP/vit_b16_4shots/oxford_pets/seed1"
+    record = json.loads((target / "results.json").read_text(encoding="utf-8"))
+    assert record["config"]["TRAINER"]["SHIP"]["SOURCE"] == str(
+        tmp_path / "out/oxford_pets/SHIP/vit_b16_4shots/seed1"
+    )
+    assert "PromptVAE" not in record["seconds"]
+
+
+def test_gzsl_shares_the_training_of_base2new_and_reports_seen_and_unseen(script, options, tmp_path):
+    assert script("coop/base2new", "1", *options).returncode == 0
+    done = script("coop/gzsl", "1", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": complete") == 1
+    folder = tmp_path / "out/base2new/test_all/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1"
+    assert {"seen", "unseen", "harmonic"} <= set(json.loads((folder / "results.json").read_text())["metrics"])
+
+
+def test_comparison_goes_on_after_a_failure_and_says_so(script, options, tmp_path):
+    """CoCoOp cannot use fewer than one context token; the others can do with what is set."""
+    words = [word for word in options if word not in ("--shots", "4")]
+    output, pairs = words[:2], words[2:]
+    methods = ("--methods", "zsclip", "coop", "cocoop", "--seeds", "1", "--shots", "4")
+    set_pairs = ("--set", *pairs, "TRAINER.COCOOP.CTX_INIT", "word " * 80)
+    done = script("compare", *methods, *output, *set_pairs)
+    assert done.returncode == 1
+    assert done.stderr.count("failed: CoCoOp") == 2
+    assert "failed" in next(line for line in done.stdout.splitlines() if line.startswith("CoCoOp "))
+    assert (tmp_path / "out/base2new/test_new/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1/results.json").is_file()
+    again = script("compare", "--methods", "zsclip", "coop", "--seeds", "1", "--shots", "4", *output, *set_pairs)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count(": complete") == 4
+
+
+SCRIPTS = sorted(path.relative_to(CHECKOUT / "scripts") for path in (CHECKOUT / "scripts").glob("*/*.sh"))
+
+
+def test_every_method_has_its_scripts():
+    methods = {str(path.parent) for path in SCRIPTS if path.name == "base2new.sh"}
+    assert methods == {name for name, method in METHODS.items() if not name.startswith("ship_")}
+
+
+@pytest.mark.parametrize("name", [*map(str, SCRIPTS), "compare.sh", "quickstart.sh", "test.sh", "install_dassl.sh"])
+def test_scripts_explain_themselves(name, tmp_path):
+    command = ["bash", str(CHECKOUT / "scripts" / name), "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert "usage:" in done.stdout

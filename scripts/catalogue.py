@@ -1,0 +1,127 @@
+"""The datasets as the scripts see them: names from configs/datasets, their loaders, and what is there of each.
+
+Importing this is quick; the loaders, and PyTorch with them, are imported when the first dataset is asked for.
+"""
+
+import difflib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+CONFIGS = CHECKOUT / "configs" / "datasets"
+
+
+def default_data() -> Path:
+    """The folder of the datasets: the environment's DATA, else data/ in the checkout."""
+    return Path(os.environ.get("DATA") or CHECKOUT / "data")
+
+
+def known_names() -> list[str]:
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+def unknown_name(name: str) -> str:
+    """A message about a name that is not known, with the nearest one."""
+    near = difflib.get_close_matches(name, known_names(), n=1)
+    return f"no dataset {name!r}; there are {', '.join(known_names())}." + (
+        f" Did you mean {near[0]}?" if near else ""
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is there of a dataset."""
+
+    total: int = 0  # images that its lists name, each once
+    images: list[str] = field(default_factory=list)  # those of them that are there
+    missing: list[str] = field(default_factory=list)
+    problem: str = ""  # why it cannot be listed
+
+    def few_missing(self) -> str:
+        from datasets.splits import first_few
+
+        return first_few(self.missing)
+
+
+class CatalogueError(Exception):
+    """A dataset whose loader cannot be had; the message says why."""
+
+
+class Dataset:
+    """One dataset of configs/datasets under a DATA folder; nothing here writes. Raises CatalogueError."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        prepare_imports()
+        from dassl.data.datasets import DATASET_REGISTRY
+        from yacs.config import CfgNode
+
+        from datasets import DatasetError
+
+        self.name, self.root = name, Path(root).expanduser().absolute()
+        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))["DATASET"]
+        self.cfg = CfgNode({"DATASET": {**config, "ROOT": str(self.root)}})
+        try:
+            self.loader = DATASET_REGISTRY.get(config["NAME"]).located(self.cfg)
+        except DatasetError as error:
+            raise CatalogueError(str(error)) from error
+        self.folder: Path = self.loader.dataset_dir
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the loader makes the images itself, on first use."""
+        from datasets.shapes import RenderedDataset
+
+        return isinstance(self.loader, RenderedDataset)
+
+    @property
+    def lacks_split(self) -> bool:
+        """Whether there is a published split file, and it is not there."""
+        return bool(self.loader.split) and not self.loader.split_path.is_file()
+
+    def split_missing(self) -> str:
+        """A line about the published split file where it is not there, else nothing."""
+        return f"split file {self.loader.split_path} not found" if self.lacks_split else ""
+
+    @property
+    def kind(self) -> str:
+        """The configuration that comes with the project for this loader: `imagefolder` for one of the user's own."""
+        return self.loader.config_name
+
+    def inspect(self) -> Findings:
+        """Lists the dataset and looks for each image."""
+        from datasets import DatasetError
+        from datasets.splits import missing_images
+
+        try:
+            parts = type(self.loader).listed(self.cfg)
+        except DatasetError as error:
+            return Findings(problem=str(error))
+        items = [item for part in parts for item in part]
+        missing = missing_images(items)
+        absent = set(missing)
+        paths = dict.fromkeys(item.impath for item in items)
+        return Findings(len(paths), [path for path in paths if path not in absent], missing)
+
+
+def prepare_imports() -> object:
+    """Makes the loaders importable and gives the engine that they run on. Raises CatalogueError."""
+    if str(CHECKOUT) not in sys.path:
+        sys.path.insert(0, str(CHECKOUT))
+    try:
+        import compat
+
+        return compat.ensure()
+    except ImportError as error:
+        raise CatalogueError(
+            f"{error}; install the dependencies: bash scripts/quickstart.sh, or pip install . in the checkout"
+        ) from error
+    except compat.EngineError as error:
+        raise CatalogueError(str(error)) from error
+
+
+def first_line(message: object) -> str:
+    return str(message).split("\n", 1)[0]

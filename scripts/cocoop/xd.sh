@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The protocol xd with cocoop: bash scripts/cocoop/xd.sh DATASET [SEEDS…] [--help]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
+exec "$PYTHON" "$checkout/scripts/protocols.py" xd --method cocoop "$@"

@@ -1,0 +1,89 @@
+"""Every method on the same samples: runs what is not complete, then prints the table.
+
+    bash scripts/compare.sh DATASET… [--methods …] [--protocol base2new] [--seeds 1 2 3]
+
+A run that fails is shown in its cell and the others go on; the exit status is then 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from layout import PROTOCOLS, TARGETS
+from methods import METHODS
+from protocols import Planner, add_arguments, complete, print_recipes
+from report.published import PUBLISHED
+from runs import FAILED, Run, RunError, Runner
+from tables import table
+from tqdm import tqdm
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="compare.sh"
+    )
+    parser.add_argument(
+        "datasets", metavar="DATASET", nargs="+", help="names from configs/datasets; xd, dg: the source"
+    )
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="base2new")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE", help="pairs for train.py")
+    parser.add_argument("--verbose", action="store_true", help="show what each run prints")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.protocol in TARGETS and len(args.datasets) > 1:
+        parser.error(f"{args.protocol} has one source: give one DATASET")
+    complete(args, parser, args.datasets)
+    return args
+
+
+def plan(args: argparse.Namespace) -> list[Run]:
+    """All runs, each once: methods may share the training that another protocol's test is of."""
+    runs: dict = {}
+    for dataset in args.datasets:
+        for name in args.methods:
+            for seed in args.seeds:
+                for run in Planner(args, METHODS[name], dataset, seed).runs():
+                    runs.setdefault(run.folder, run)
+    return list(runs.values())
+
+
+def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
+    """Runs one after the other behind one progress line; gives the message of each that fails."""
+    broken = set()
+    with tqdm(total=len(runs), desc="runs", unit="run", file=sys.stdout, dynamic_ncols=True) as bar:
+        for index, run in enumerate(runs, start=1):
+            bar.set_postfix_str(run.title)
+            try:
+                if run.model is not None and run.model.folder in broken:
+                    raise RunError(f"{run.title}: its training failed", 1)
+                runner.execute(run, f"[{index}/{len(runs)}]")
+            except RunError as error:
+                broken.add(run.folder)
+                note_failure(run, error)
+                yield str(error)
+            bar.update()
+
+
+def note_failure(run: Run, error: RunError) -> None:
+    """Leaves word for the table, unless the folder holds a complete run of other settings."""
+    if run.record() is None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / FAILED).write_text(f"{error}\n", encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    runs = plan(args)
+    print_recipes(runs)
+    failures = list(execute(runs, Runner(quiet=not args.verbose, say=tqdm.write, bars=args.verbose)))
+    names = None if args.protocol in TARGETS else [args.name or name for name in args.datasets]
+    print(f"\n{table([args.output], args.protocol, names, published=[PUBLISHED], seeds=args.seeds)}")
+    for message in failures:
+        print(f"failed: {message}", file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

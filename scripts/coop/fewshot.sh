@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The protocol fewshot with coop: bash scripts/coop/fewshot.sh DATASET [SEEDS…] [--help]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
+exec "$PYTHON" "$checkout/scripts/protocols.py" fewshot --method coop "$@"

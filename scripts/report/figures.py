@@ -1,0 +1,205 @@
+"""Drawings for papers, as wide as a column (3.3 inches) or a page of two, with letters of 7 points and more.
+
+Needs matplotlib. Colours are Okabe and Ito's, which colour-blind readers tell apart, and each method has a marker of
+its own: hollow, or filled where SHIP carries it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .blocks import Block
+from .series import Cell
+
+COLUMN, PAGE = 3.3, 6.9  # inches
+STYLE = {
+    **dict.fromkeys(
+        ("font.size", "xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"), 7.0
+    ),
+    **dict.fromkeys(("axes.labelsize", "axes.titlesize"), 8.0),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "lines.linewidth": 1.2,
+    "lines.markersize": 5.0,
+    "pdf.fonttype": 42,  # letters stay letters, as venues ask
+}
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+MARKERS = "osD^vPX*<>h"
+GAIN, LOSS, GREY = "#009E73", "#D55E00", "#767676"
+STEPS = (0.5, 1, 2, 5, 10, 20)  # between curves of equal H
+CARRIED = " + SHIP"
+
+
+def scatter(block: Block, labels: Sequence[str]) -> Figure:
+    """Base against new accuracy, all methods that have both, with curves of equal H and the seeds' deviations."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN, 3.2), layout="constrained")
+        axes = figure.add_subplot(xlabel="Base accuracy (%)", ylabel="New accuracy (%)")
+        points, partial = [], False
+        for row, look in zip(block.rows, looks(labels), strict=False):
+            base, new, h = row.cells
+            if h.mean is not None:
+                points.append((base.mean, new.mean))
+                partial |= not h.complete
+                _point(axes, base.mean, new, look if h.complete else _pale(look), xerr=base.std)
+                axes.plot([], [], linestyle="none", **look)
+        _limits(axes)
+        _equal_h(axes, points)
+        _legend(figure, axes, 3, partial)
+        return figure
+
+
+def curves(blocks: Sequence[Block], labels: Sequence[str], titles: Sequence[str]) -> Figure:
+    """Accuracy against shots, a panel per block; shots are evenly spaced, whatever their number."""
+    across = min(len(blocks), 4)
+    down = math.ceil(len(blocks) / across)
+    size = (COLUMN, 2.6) if across == 1 else (PAGE * across / 4, 0.5 + 1.5 * down)
+    with matplotlib.rc_context({**STYLE, "lines.markersize": 5 if across == 1 else 4}):
+        figure = Figure(figsize=size, layout="constrained")
+        panels, partial = list(figure.subplots(down, across, squeeze=False).flat), False
+        for place, (axes, block, title) in enumerate(zip(panels, blocks, titles, strict=False)):
+            partial |= _curve(axes, block, looks(labels))
+            axes.set_title(title)
+            axes.set_ylabel("" if place % across else "Accuracy (%)")
+            axes.set_xlabel("Training images per class" if place + across >= len(blocks) else "")
+        for axes in panels[len(blocks) :]:
+            axes.axis("off")
+        _legend(figure, panels[0], 6, partial)
+        return figure
+
+
+def bars(
+    names: Sequence[str], columns: Sequence[str], changes: Sequence[Sequence[float | None]], label: str
+) -> Figure:
+    """Differences in points: a row per name, from the top, and a panel per column, all of one scale."""
+    values = [value for row in changes for value in row if value is not None]
+    low, high = min([0, *values]), max([0, *values])
+    ticks = [tick for tick in MaxNLocator(2).tick_values(low, high) if low <= tick <= high]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN, 0.6 + 0.16 * len(names)), layout="constrained")
+        panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+        for index, (axes, column) in enumerate(zip(panels, columns, strict=True)):
+            _bar_panel(axes, [row[index] for row in changes])
+            axes.set_title(column)
+            axes.set_xlim(low, low + 2 * max(high - low, 1))  # the right half is for the numbers
+            axes.set_xticks(ticks)
+        panels[0].set_yticks(range(len(names)), names)
+        panels[0].set_ylim(len(names) - 0.4, -0.6)
+        panels[len(panels) // 2].set_xlabel(label)
+        return figure
+
+
+def looks(labels: Sequence[str]) -> list[dict[str, object]]:
+    """What plot() needs to draw each method: colour and marker, which a method with and without SHIP share."""
+    names = list(dict.fromkeys(label.removesuffix(CARRIED) for label in labels))
+    found = []
+    for label in labels:
+        index = names.index(label.removesuffix(CARRIED))
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        face = colour if "SHIP" in label else "white"
+        found.append({"color": colour, "marker": marker, "mfc": face, "mec": colour, "label": label})
+    return found
+
+
+def _point(axes: Axes, x: float, cell: Cell, look: dict[str, object], xerr: float | None = None) -> None:
+    axes.errorbar(x, cell.mean, cell.std, xerr, fmt="none", ecolor=look["color"], elinewidth=0.8)
+    axes.plot(x, cell.mean, **{**look, "label": None, "linestyle": "none"})
+
+
+def _pale(look: dict[str, object]) -> dict[str, object]:
+    """The same in pale colours, for figures that rest on fewer seeds than they should."""
+    share = {key: to_rgb(look[key]) for key in ("color", "mfc", "mec")}
+    return {**look, **{key: tuple(1 - 0.4 * (1 - part) for part in rgb) for key, rgb in share.items()}}
+
+
+def _limits(axes: Axes) -> None:
+    """The points and their deviations with a margin; above 0, where H ends."""
+    for (low, high), setter in (
+        (axes.dataLim.intervalx, axes.set_xlim),
+        (axes.dataLim.intervaly, axes.set_ylim),
+    ):
+        margin = max(0.08 * (high - low), 1)
+        setter(max(low - margin, 0.1), high + margin)
+
+
+def _equal_h(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Some six curves of equal harmonic mean at most, each with its H where it is farthest from the points."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    lowest, highest = 2 * left * bottom / (left + bottom), 2 * right * top / (right + top)
+    step = next((step for step in STEPS if (highest - lowest) / step <= 6), STEPS[-1])
+    for h in (step * n for n in range(math.ceil(lowest / step), math.floor(highest / step) + 1)):
+        bases = [left + (right - left) * i / 400 for i in range(401)]
+        curve = [(base, h * base / (2 * base - h)) for base in bases if 2 * base > h]
+        curve = [(base, new) for base, new in curve if bottom <= new <= top]
+        if len(curve) > 60:  # a shorter piece, in a corner, has no room for its number
+            axes.plot(*zip(*curve, strict=True), color="#CFCFCF", linewidth=0.7, zorder=0)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+            where = _farthest(axes, curve[25:-25], points)
+            axes.text(*where, f"H {h:g}", ha="center", va="center", color=GREY, bbox=box, zorder=0.5)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def _farthest(
+    axes: Axes, curve: Iterable[tuple[float, float]], points: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The place on a curve that is farthest from its nearest point, as the eye sees it, away from the edges."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+
+    def room(place: tuple[float, float]) -> float:
+        x, y = (place[0] - left) / (right - left), (place[1] - bottom) / (top - bottom)
+        others = [((a - left) / (right - left), (b - bottom) / (top - bottom)) for a, b in points]
+        edges = [2 * min(x, 1 - x), 2 * min(y, 1 - y)]
+        return min([math.dist((x, y), other) for other in others] + edges)
+
+    return max(curve, key=room)
+
+
+def _curve(axes: Axes, block: Block, styles: Sequence[dict[str, object]]) -> bool:
+    """One panel; gives back whether a figure rests on fewer seeds than it should."""
+    partial = False
+    for row, look in zip(block.rows, styles, strict=False):
+        points = [(place, cell) for place, cell in enumerate(row.cells) if cell.mean is not None]
+        untrained = [block.columns[place] for place, _ in points] == ["0"]
+        if untrained:
+            axes.axhline(points[0][1].mean, color=look["color"], linewidth=0.7, linestyle=":", zorder=1)
+        axes.plot([place for place, _ in points], [cell.mean for _, cell in points], color=look["color"])
+        for place, cell in points:
+            partial |= not cell.complete
+            _point(axes, place, cell, look if cell.complete else _pale(look))
+        axes.plot([], [], **{**look, "linestyle": ":" if untrained else "-"})
+    axes.set_xticks(range(len(block.columns)), ["all" if name == "-1" else name for name in block.columns])
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.5)
+    axes.set_axisbelow(True)
+    return partial
+
+
+def _bar_panel(axes: Axes, values: Sequence[float | None]) -> None:
+    for place, value in enumerate(values):
+        if value is not None:
+            axes.barh(place, value, height=0.68, color=GAIN if value >= 0 else LOSS)
+        text = "–" if value is None else f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+        axes.text(1, place, text, transform=axes.get_yaxis_transform(), ha="right", va="center")
+    axes.axvline(0, color="black", linewidth=0.6)
+    axes.tick_params(left=False)
+    axes.spines["left"].set_visible(False)
+
+
+def _legend(figure: Figure, axes: Axes, most: int, partial: bool) -> None:
+    """Below the picture, where it covers nothing, in as many columns as its width takes."""
+    handles, labels = axes.get_legend_handles_labels()
+    letters = 17.5 * figure.get_figwidth()  # about so many of 7 points go into a line
+
+    def fits(columns: int) -> bool:
+        rows = math.ceil(len(labels) / columns)
+        parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
+        return sum(max(map(len, part)) + 6 for part in parts) <= letters
+
+    columns = next((count for count in range(min(most, len(labels)), 1, -1) if fits(count)), 1)
+    spacing = {"columnspacing": 1.0, "handletextpad": 0.4, "title": "pale: not all seeds" if partial else None}
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, **spacing)

@@ -1,0 +1,143 @@
+"""Blocks as text, Markdown or LaTeX, with the notes that they need; CSV is in long_form."""
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from .blocks import Block, Row
+from .long_form import as_csv
+from .notes import UNCHECKED, notes
+
+FORMATS = ("text", "markdown", "latex", "csv")
+NAMES = {
+    "base2new": "base-to-new",
+    "gzsl": "generalized zero-shot",
+    "xd": "cross-dataset",
+    "dg": "domain shift",
+    "fewshot": "few-shot",
+}
+NARROW = 4  # up to so many columns, seeds and differences stand beside them; else differences make a table below
+TABULATE = {"text": "simple", "markdown": "pipe", "latex": "latex_raw"}
+BOLD = {"text": "{}", "markdown": "**{}**", "latex": r"\textbf{{{}}}"}
+SIGNS = {
+    "text": {},
+    "markdown": {sign: f"\\{sign}" for sign in "\\*|<"},
+    "latex": {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "Δ": r"$\Delta$",
+        "–": "--",
+        "−": "$-$",
+        "†": r"$^\dagger$",
+        "‡": r"$^\ddagger$",
+        "§": r"$^\S$",
+    },
+}
+
+
+def render(blocks: Sequence[Block], format: str) -> str:
+    """All blocks, then the notes that they need."""
+    if format == "csv":
+        return as_csv(blocks)
+    tables = [(escape(title(block), format), grids(block, format)) for block in blocks]
+    remarks = [escape(note, format) for note in notes(blocks, bold=format != "text")]
+    return {"text": _text, "markdown": _markdown, "latex": _latex}[format](tables, remarks)
+
+
+def _text(tables: Sequence[tuple[str, list[str]]], remarks: Sequence[str]) -> str:
+    return "\n\n".join(["\n".join([name, "\n\n".join(parts)]) for name, parts in tables] + ["\n".join(remarks)])
+
+
+def _markdown(tables: Sequence[tuple[str, list[str]]], remarks: Sequence[str]) -> str:
+    parts = [part for name, parts in tables for part in (f"**{name}**", *parts)]
+    return "\n\n".join([*parts, "\n".join(f"- {remark}" for remark in remarks)])
+
+
+def _latex(tables: Sequence[tuple[str, list[str]]], remarks: Sequence[str]) -> str:
+    parts = ["% needs \\usepackage{booktabs}"]
+    for index, (name, grids) in enumerate(tables, start=1):
+        star = "*" if max(grid.count("&", 0, grid.index(r"\\")) for grid in grids) > 5 else ""
+        body = "\n\n\\medskip\n".join(_booktabs(grid) for grid in grids)
+        below = ["", r"\medskip\raggedright\footnotesize", "\n\n".join(remarks)] if index == len(tables) else []
+        head = [rf"\begin{{table{star}}}[t]", r"\centering", rf"\caption{{{name}}}", body]
+        parts.append("\n".join([*head, *below, rf"\end{{table{star}}}"]))
+    return "\n\n".join(parts)
+
+
+def _booktabs(grid: str) -> str:
+    for rule in ("toprule", "midrule", "bottomrule"):
+        grid = grid.replace("\\hline", f"\\{rule}", 1)
+    return grid
+
+
+def escape(words: str, format: str) -> str:
+    return "".join(SIGNS[format].get(sign, sign) for sign in words)
+
+
+def title(block: Block) -> str:
+    shots = "" if block.shots in (None, 0) else f", {_shots(block.shots)}"
+    seeds = f", seeds {' '.join(map(str, block.seeds))}" if block.seeds else ""
+    return f"{block.title}{shots}, {NAMES[block.protocol]}{seeds}"
+
+
+def grids(block: Block, format: str) -> list[str]:
+    """The table, and that of the differences where they do not stand beside the figures."""
+    columns = [_shots(int(name)) for name in block.columns] if block.protocol == "fewshot" else list(block.columns)
+    places = range(len(columns))
+    figures = [[_shown(block, row, index, format) for index in places] for row in block.rows]
+    changes = [[_difference(block, row, index, format) for index in places] for row in block.rows]
+    if len(columns) <= NARROW:
+        beside = changes if block.compares else [[] for _ in block.rows]
+        cells = [[*f, _seeds(row), *c] for f, row, c in zip(figures, block.rows, beside, strict=True)]
+        deltas = [f"Δ {name}" for name in columns] if block.compares else []
+        return [_grid("method", [*columns, "seeds", *deltas], block.rows, cells, format)]
+    table = _grid("method", columns, block.rows, figures, format)
+    if not block.compares:
+        return [table]
+    kept = [index for index, row in enumerate(changes) if any(change != escape("–", format) for change in row)]
+    return [table, _grid("Δ", columns, *([items[i] for i in kept] for items in (block.rows, changes)), format)]
+
+
+def _grid(
+    corner: str, headers: Sequence[str], rows: Sequence[Row], cells: Sequence[Sequence[str]], format: str
+) -> str:
+    """A table of cells that are written in the format already."""
+    names = [(f"{row.method} [{row.source}]" if row.source else row.method, row.recipe) for row in rows]
+    lines = [[*(escape(word, format) for word in name), *line] for name, line in zip(names, cells, strict=True)]
+    return tabulate(
+        lines,
+        headers=[escape(word, format) for word in (corner, "recipe", *headers)],
+        tablefmt=TABULATE[format],
+        disable_numparse=True,
+        colalign=("left", "left", *["right"] * len(headers)),
+    )
+
+
+def _shots(count: int) -> str:
+    return {-1: "all images", 1: "1 shot"}.get(count, f"{count} shots")
+
+
+def _shown(block: Block, row: Row, index: int, format: str) -> str:
+    cell = row.cells[index]
+    if cell.mean is None:
+        return escape(cell.note, format)
+    deviation = "" if cell.std is None else f" ± {cell.std:.2f}"
+    figure = escape(f"{cell.mean:.2f}{deviation}" + (f" ({cell.note})" if cell.note else ""), format)
+    marks = escape(cell.marks + ("" if row.checked else UNCHECKED), format)
+    return (BOLD[format].format(figure) if block.best(row, index) else figure) + marks
+
+
+def _difference(block: Block, row: Row, index: int, format: str) -> str:
+    change = block.difference(row, index)
+    return escape("–" if change is None else f"{round(change, 2) + 0.0:+.2f}".replace("-", "−"), format)
+
+
+def _seeds(row: Row) -> str:
+    """The number of seeds that have all figures of the row."""
+    if row.source:
+        return "–"
+    count, expected = min(cell.seeds for cell in row.cells), row.cells[0].expected
+    return str(count) if count == expected else f"{count} of {expected}"

@@ -1,0 +1,99 @@
+"""Runs sorted into the rows of a table: one method each, whose recipe may differ between datasets."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from layout import BENCHMARK
+
+from .results import Run
+
+ORDER = "ZeroshotCLIP ZeroshotCLIP2 CoOp CoCoOp CLIPAdapter TipAdapter TipAdapterF SHIP".split()  # others follow
+EPOCHS_OR_DATASET = re.compile(r"_(?:ep\d+|imagenet)(?=_|/|$)")  # what CoOp and its descendants vary by dataset
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row: a trainer, its recipe (the most frequent one where there are several) and its runs."""
+
+    trainer: str
+    recipe: str
+    runs: Sequence[Run]
+    place: str = ""  # its OUTPUT folder, where another row has the same runs
+
+    def select(self, **wanted: object) -> list[Run]:
+        """The runs whose identity has these values, such as dataset and part."""
+        return [run for run in self.runs if all(getattr(run.id, name) == value for name, value in wanted.items())]
+
+    @property
+    def recipes(self) -> list[str]:
+        return sorted({run.id.recipe for run in self.runs})
+
+    def label(self, dataset: str | None = None) -> str:
+        """The recipe, on a dataset where one is given, and the folder where that tells two rows apart."""
+        here = most_frequent([run.id.recipe for run in self.runs if run.id.dataset == dataset])
+        return f"{here or self.recipe} ({self.place})" if self.place else here or self.recipe
+
+
+def methods_of(runs: Iterable[Run]) -> list[Method]:
+    """Rows in the usual order. Recipes that differ in epochs or dataset make one row unless they meet in a dataset;
+
+    the same run under two OUTPUT folders makes two rows, which then name the folder.
+    """
+    found = []
+    for group in _split(list(runs), (_family, _recipe, _place)):
+        recipe = most_frequent([run.id.recipe for run in group])
+        found.append(Method(group[0].id.trainer, recipe, group))
+    twice = Counter((method.trainer, method.recipe) for method in found)
+    for index, method in enumerate(found):
+        if twice[method.trainer, method.recipe] > 1:
+            found[index] = replace(method, place=str(method.runs[0].output))
+    return sorted(found, key=_rank)
+
+
+def _family(run: Run) -> tuple:
+    return run.id.trainer, EPOCHS_OR_DATASET.sub("", run.id.recipe)
+
+
+def _recipe(run: Run) -> tuple:
+    return run.id.trainer, run.id.recipe
+
+
+def _place(run: Run) -> tuple:
+    return *_recipe(run), str(run.output)
+
+
+def _split(runs: list[Run], keys: Sequence[Callable[[Run], tuple]]) -> Iterator[list[Run]]:
+    groups = defaultdict(list)
+    for run in runs:
+        groups[keys[0](run)].append(run)
+    for group in groups.values():
+        if len(keys) > 1 and _clash(group):
+            yield from _split(group, keys[1:])
+        else:
+            yield group
+
+
+def _clash(runs: Sequence[Run]) -> bool:
+    """Whether a dataset has two recipes at the same shots, or the same run twice."""
+    recipes = {(run.id.dataset, run.id.shots, run.id.recipe) for run in runs}
+    places = {(run.id.dataset, run.id.shots) for run in runs}
+    cells = {(run.id.dataset, run.id.shots, run.id.part, run.id.seed) for run in runs}
+    return len(recipes) > len(places) or len(cells) < len(runs)
+
+
+def _rank(method: Method) -> tuple:
+    known = ORDER.index(method.trainer) if method.trainer in ORDER else len(ORDER)
+    return known, method.trainer, len(method.recipe), method.recipe
+
+
+def most_frequent(names: Sequence[str]) -> str:
+    """The name that occurs most often, of several the shortest; empty for none."""
+    counts = Counter(names)
+    return min(counts, key=lambda name: (-counts[name], len(name), name), default="")
+
+
+def in_order(datasets: Iterable[str]) -> list[str]:
+    """CoOp's order of datasets; others follow by name."""
+    return sorted(set(datasets), key=lambda name: (BENCHMARK.index(name) if name in BENCHMARK else 99, name))

@@ -1,0 +1,140 @@
+"""Runs of train.py: their commands, whether they are complete, and running what is not."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from methods import CONFIGS, Method, recipe_path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+FAILED = "failed.txt"  # in a run's folder: why it failed; tables show the cell as failed
+
+
+class RunError(Exception):
+    """A run that failed, or whose folder holds another; `status` is the exit status that says so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of train.py: a method trained and tested, or tested only."""
+
+    method: Method
+    recipe: str
+    dataset: str  # a name from configs/datasets
+    classes: str  # all, base or new
+    shots: int
+    seed: int
+    folder: Path
+    data: Path
+    trains: bool = True
+    model: "Run | None" = None  # whose checkpoint is tested, or (SHIP's `source`) trained on
+    pairs: tuple[str, ...] = field(default=())
+
+    @property
+    def title(self) -> str:
+        action = "train and test" if self.trains and self.method.trains else "test"
+        what = f"{self.dataset}, {self.classes} classes, {self.shots} shots"
+        return f"{self.method.trainer} {self.recipe} seed {self.seed}: {action} on {what}"
+
+    def command(self) -> list[str]:
+        command = [
+            *(sys.executable, str(CHECKOUT / "train.py"), "--root", str(self.data), "--seed", str(self.seed)),
+            *("--trainer", self.method.trainer, "--output-dir", str(self.folder)),
+            *("--dataset-config-file", str(CONFIGS / "datasets" / f"{self.dataset}.yaml")),
+            *("--config-file", str(recipe_path(self.method.trainer, self.recipe))),
+        ]
+        if not (self.trains and self.method.trains):
+            command.append("--eval-only")
+            if self.model:
+                command += ["--model-dir", str(self.model.folder)]
+        return [
+            *(*command, "DATASET.NUM_SHOTS", str(self.shots), "DATASET.SUBSAMPLE_CLASSES", self.classes),
+            *self.pairs,
+        ]
+
+    def record(self) -> dict | None:
+        """What results.json says, if the run is complete."""
+        path = self.folder / "results.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def conflicts(self, record: dict) -> list[str]:
+        """What a complete run in this run's folder was made without."""
+        model = record.get("model")
+        same = not model or self.trains or self.model is None or tail(model) == tail(self.model.folder)
+        other = [] if same else [f"the model in {self.model.folder} (there: {model})"]
+        return other + differing(record, self.pairs)
+
+
+def tail(folder: str | Path) -> tuple[str, ...]:
+    """What tells runs of one output folder apart, wherever that has been moved to."""
+    return Path(folder).parts[-4:]
+
+
+def differing(record: dict, pairs: Sequence[str]) -> list[str]:
+    """Pairs that a complete run was made without."""
+    different = []
+    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        node = record["config"]
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        if node != decode(value):
+            different.append(f"{key} {value} (there: {node})")
+    return different
+
+
+def decode(value: str) -> object:
+    """A KEY VALUE pair's value as results.json has it: read as Python, else taken as text, as yacs does."""
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    return list(literal) if isinstance(literal, tuple) else literal
+
+
+class Runner:
+    """Runs what is not complete, in order, and remembers what ran: a test is out of date when its model is new."""
+
+    def __init__(self, quiet: bool, say: Callable[[str], None] = print, bars: bool = True) -> None:
+        self.quiet, self.say = quiet, say
+        self.environment = os.environ if bars else {**os.environ, "TQDM_DISABLE": "1"}
+        self.ran: set[Path] = set()
+
+    def execute(self, run: Run, number: str) -> None:
+        """Runs unless complete. Raises RunError where that fails, or the folder holds a run of other settings."""
+        outdated = run.model is not None and run.model.folder in self.ran
+        record = None if outdated else run.record()
+        if record is not None:
+            different = run.conflicts(record)
+            if different:
+                raise RunError(
+                    f"{run.folder} holds a run made without {', '.join(different)}; "
+                    "choose another --output, or delete that folder.",
+                    2,
+                )
+            self.say(f"{number} {run.title}: complete, accuracy {record['metrics']['accuracy']:.1f}")
+            return
+        self.start(run, number)
+
+    def start(self, run: Run, number: str) -> None:
+        self.say(f"{number} {run.title} -> {run.folder}")
+        (run.folder / FAILED).unlink(missing_ok=True)
+        start = time.monotonic()
+        output = subprocess.DEVNULL if self.quiet else None
+        done = subprocess.run(run.command(), stdout=output, env=self.environment)
+        self.ran.add(run.folder)
+        record = run.record()
+        if done.returncode or record is None:
+            raise RunError(
+                f"{run.title} failed with status {done.returncode}; see {run.folder}/log.txt", done.returncode or 1
+            )
+        self.say(f"{number} accuracy {record['metrics']['accuracy']:.1f}, {time.monotonic() - start:.0f} s")

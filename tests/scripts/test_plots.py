@@ -1,0 +1,161 @@
+"""Plots of runs: which files, and what they show."""
+
+import json
+import sys
+
+import plots
+import pytest
+from layout import test_folder as evaluation_folder
+from layout import train_folder
+from report.blocks import build
+from report.results import load
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Runs of a method on a dataset: (base, new) by seed."""
+
+    def write(trainer: str, dataset: str, *pairs: tuple[float, float], recipe: str = "vit_b16"):
+        for seed, (base, new) in enumerate(pairs, start=1):
+            args = (dataset, 16, trainer, recipe, seed)
+            for folder, accuracy in (
+                (train_folder(tmp_path, "base2new", *args), base),
+                (evaluation_folder(tmp_path, "new", *args), new),
+            ):
+                folder.mkdir(parents=True)
+                (folder / "results.json").write_text(json.dumps({"metrics": {"accuracy": accuracy}}))
+
+    return write
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """Draws the runs that were written; figures by name."""
+    pytest.importorskip("matplotlib")
+
+    def drawn(protocol: str = "base2new") -> dict:
+        return dict(plots.draw(build(load([tmp_path], protocol), protocol), protocol))
+
+    return drawn
+
+
+def words(figure) -> list[str]:
+    """All text on a figure."""
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_a_single_dataset_gives_a_scatter_and_a_bar_per_method(write, drawn):
+    write("CoOp", "shapes", (60, 40), (62, 42))
+    write("SHIP", "shapes", (58, 50), (58, 50))
+    write("ZeroshotCLIP", "shapes", (50, 49), (50, 49))
+    figures = drawn()
+    assert list(figures) == ["scatter_shapes_16shots", "differences_16shots"]
+    assert {"CLIP", "CoOp", "SHIP", "H 50"} <= set(words(figures["scatter_shapes_16shots"]))
+    assert {"−3.0", "+9.0", "Difference to CoOp (points)"} <= set(words(figures["differences_16shots"]))
+
+
+def test_several_datasets_give_a_chart_per_method_highest_first_and_the_average_last(write, drawn):
+    for dataset, gain in (("dtd", 1), ("eurosat", 9), ("ucf101", 5)):
+        write("CoOp", dataset, (60, 40))
+        write("SHIP", dataset, (60, 40 + gain))
+    figures = drawn()
+    assert "scatter_average_16shots" in figures
+    chart = figures["difference_SHIP_vit_b16_16shots"]
+    names = [label.get_text() for label in chart.axes[0].get_yticklabels()]
+    assert names == ["eurosat", "ucf101", "dtd", "average"]
+    assert "SHIP minus CoOp (points)" in words(chart)
+
+
+def test_figures_on_too_few_seeds_are_pale_and_said_to_be(write, drawn):
+    write("CoOp", "dtd", (60, 40), (60, 40))
+    assert "pale: not all seeds" not in words(drawn()["scatter_dtd_16shots"])
+    write("SHIP", "dtd", (60, 50))
+    assert "pale: not all seeds" in words(drawn()["scatter_dtd_16shots"])
+
+
+def test_methods_with_one_figure_of_two_are_not_in_the_scatter(write, drawn, tmp_path):
+    write("CoOp", "dtd", (60, 40))
+    folder = train_folder(tmp_path, "base2new", "dtd", 16, "TipAdapter", "vit_b16", 1)
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text('{"metrics": {"accuracy": 70}}')
+    assert "Tip-Adapter" not in words(drawn()["scatter_dtd_16shots"])
+
+
+def test_few_shot_curves_have_a_panel_per_dataset_the_average_first(drawn, tmp_path):
+    for dataset in ("dtd", "eurosat"):
+        for shots in (0, 1, 16):
+            trainer = "CoOp" if shots else "ZeroshotCLIP"
+            folder = train_folder(tmp_path, "fewshot", dataset, shots, trainer, "vit_b16", 1)
+            folder.mkdir(parents=True)
+            (folder / "results.json").write_text(json.dumps({"metrics": {"accuracy": 40 + shots}}))
+    figure = drawn("fewshot")["shots"]
+    assert [axes.get_title() for axes in figure.axes] == ["average over 2 datasets", "dtd", "eurosat"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "1", "16"]
+
+
+def test_letters_are_legible_in_a_column(write, drawn):
+    from matplotlib.text import Text
+
+    write("CoOp", "dtd", (60, 40))
+    write("SHIP", "dtd", (60, 50))
+    for figure in drawn().values():
+        assert figure.get_figwidth() <= 3.3
+        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 7
+
+
+def test_a_method_with_and_without_ship_shares_its_colour_and_marker():
+    pytest.importorskip("matplotlib")
+    from report.figures import looks
+
+    plain, other, carried = looks(["CoOp", "CLIP", "CoOp + SHIP"])
+    assert (plain["color"], plain["marker"]) == (carried["color"], carried["marker"])
+    assert plain["mfc"] != carried["mfc"]
+    assert other["color"] != plain["color"]
+    assert other["marker"] != plain["marker"]
+
+
+@pytest.mark.parametrize(
+    ("recipes", "names"),
+    [
+        (["shapes"], ["SHIP"]),
+        (["shapes", "shapes_clip_adapter"], ["CoOp + SHIP", "CLIP-Adapter + SHIP"]),
+        (["shapes", "shapes_kl_low"], ["SHIP", "SHIP (kl_low)"]),
+    ],
+)
+def test_rows_of_one_trainer_are_named_by_what_differs(write, tmp_path, recipes, names):
+    for recipe in recipes:
+        write("SHIP", "shapes", (60, 50), recipe=recipe)
+    (block, *_) = build(load([tmp_path], "base2new"), "base2new")
+    assert plots.labels(block.methods) == names
+
+
+def test_files_come_as_png_and_pdf(write, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    write("CoOp", "dtd", (60, 40))
+    with pytest.raises(SystemExit) as caught:
+        plots.main([str(tmp_path), "--to", str(tmp_path / "made/here")])
+    assert caught.value.code == 0
+    made = sorted((tmp_path / "made/here").iterdir())
+    assert [path.name for path in made] == ["scatter_dtd_16shots.pdf", "scatter_dtd_16shots.png"]
+    assert [path.read_bytes()[:4] for path in made] == [b"%PDF", b"\x89PNG"]
+    assert str(made[1]) in capsys.readouterr().out
+
+
+def test_without_matplotlib_it_says_what_to_install(write, tmp_path, monkeypatch, capsys):
+    write("CoOp", "dtd", (60, 40))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "report.figures", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        plots.main([str(tmp_path), "--to", str(tmp_path / "plots")])
+    assert caught.value.code == 2
+    assert "pip install matplotlib" in capsys.readouterr().err
+    assert not (tmp_path / "plots").exists()
+
+
+def test_nothing_to_plot_is_an_error_that_names_the_folder(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        plots.main([str(tmp_path)])
+    assert caught.value.code == 2
+    assert str(tmp_path) in capsys.readouterr().err
