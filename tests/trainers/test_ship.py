@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import CHECKOUT
 from trainers.blocks.errors import InputError
@@ -177,3 +178,18 @@ def test_evaluation_among_all_classes_gives_seen_and_unseen_figures(ship, tmp_pa
         assert record["model"] == str(tmp_path / "run")
     assert records[50.0]["metrics"]["unseen"] >= records[0.0]["metrics"]["unseen"]
     assert records[50.0]["metrics"]["seen"] <= records[0.0]["metrics"]["seen"]
+
+
+def test_each_stage_has_curves_of_its_own_and_its_last_means_in_the_results(ship, tmp_path):
+    trainer = ship()
+    trainer.train()
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    events.Reload()
+    curves = set(events.Tags()["scalars"])
+    assert {f"PromptVAE/{name}" for name in ("loss", "rec", "kl", "active", "lr")} <= curves
+    assert {f"train/{name}" for name in ("loss", "acc", "lr")} <= curves
+    assert len(events.Scalars("PromptVAE/loss")) == 3  # epochs of one step
+    assert len(events.Scalars("train/loss")) == 2 * 3
+    trained = json.loads((tmp_path / "run/results.json").read_text())["training"]
+    assert trained["PromptVAE"]["kl"] == pytest.approx(events.Scalars("PromptVAE/kl")[-1].value, rel=1e-4)
+    assert trained["SHIP"]["loss"] == pytest.approx(events.Scalars("train/loss")[-1].value, rel=1e-4)

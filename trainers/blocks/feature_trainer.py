@@ -94,6 +94,7 @@ class FeatureTrainer(TrainerX):
 
     def build_model(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
@@ -232,6 +233,15 @@ class FeatureTrainer(TrainerX):
         logits = self.classifier(features)
         return F.cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
 
+    def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
+        """Gives each stage curves of its own, and keeps what its last epoch came to, for results.json."""
+        part, _, name = tag.partition("/")
+        if part == "train":
+            self.trained.setdefault(self.stage.title, {})[name] = scalar_value
+            if self.stage.title != self.cfg.TRAINER.NAME:
+                tag = f"{self.stage.title}/{name}"
+        super().write_scalar(tag, scalar_value, global_step)
+
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
 
@@ -255,8 +265,8 @@ class FeatureTrainer(TrainerX):
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
             record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
-            model = self.model_record.get("folder")
-            write_record({**record, "split": split, "model": model, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
+            about = {"split": split, "model": self.model_record.get("folder"), "training": self.trained}
+            write_record({**record, **about, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
         return metrics["accuracy"]
 
     def seen_classes(self) -> Tensor | None:
