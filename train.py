@@ -72,6 +72,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     """
     cfg = get_cfg_default()
     cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
+    cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
+    cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
     trainers.extend_cfg(cfg)
     for path in (args.dataset_config_file, args.config_file):
         if path:
@@ -161,6 +163,8 @@ def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
 def run(args: argparse.Namespace) -> None:
     cfg = setup_cfg(args)
     check_names(cfg)
+    if not (args.eval_only or args.no_train or cfg.TRAINER.NAME.startswith("ZeroshotCLIP")):
+        datasets.check_trainable(cfg.DATASET.NAME)
     if cfg.SEED >= 0:
         print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)

@@ -1,179 +1,268 @@
-"""What all loaders share: split files, few-shot sampling, base/new halves."""
+"""What all loaders share: finding the files, few-shot sampling, base/new halves, checks."""
 
-import difflib
-import json
-import math
+import io
 import os
-import random
-from collections import defaultdict
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 
-from dassl.data.datasets import DatasetBase, Datum
+from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-SUBSETS = ("all", "base", "new")
+from .parts import check_subset, first_half, random_half, split_trainval, subsample_classes
+from .splits import DatasetError, Parts, find_among, first_few, missing_images, read_split, user_cache, write_split
+from .upstream_cache import read_upstream_cache
+
 VAL_SHOTS = 4  # a few-shot validation set has at most this many images a class, as in CoOp
-VAL_SHARE = 0.2  # of the training images, where a dataset comes without a validation set, as in CoOp
-
-
-class DatasetError(Exception):
-    """A dataset that is missing, incomplete or malformed; the message names the file and the way out."""
+FEW_SHOT = "split_fewshot"  # folder of the few-shot samples that are kept, as CoOp calls it
+DRAWN_SPLIT = "split_drawn.json"  # where a split was drawn for want of the published one, under the folder
 
 
 class FewShotDataset(DatasetBase):
-    """A dataset under `DATASET.ROOT` with a split file, sampled and halved as CoOp's loaders do.
+    """A dataset under `DATASET.ROOT`, sampled and halved as CoOp's loaders do.
 
-    A loader sets the class attributes and, where the defaults do not fit, overrides `prepare` (make sure that
-    the files are there) and `read_lists` or `read_splits` (turn them into items).
+    A loader sets the class attributes and, where a published split file is not all there is, overrides one of
+    `read_splits` (the distribution has all three lists), `draw_splits` or `read_lists` (it leaves something to
+    chance, and what was drawn is kept). `read_splits` is called with the paths set: root, dataset_dir (root/folder),
+    image_dir (dataset_dir/images) and split_path (dataset_dir/split).
 
-    Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new) and SEED. Random
-    choices use Python's global `random`, seeded by the run, so that they equal CoOp's for the same seed.
+    Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which classes
+    are base) and SEED. Random choices use Python's global `random`, seeded by the run, so that they equal CoOp's for
+    the same seed. What was drawn is kept as JSON under split_fewshot/ or, where DATA is read-only, in the user's
+    cache folder.
+
+    For tools: `located(cfg)` gives the paths without reading anything, `listed(cfg)` all items as the lists have
+    them, `few_shot_files()` the samples that are kept. These need no more of cfg than DATASET.ROOT.
 
     Raises DatasetError for anything that the user has to put right.
     """
 
+    config_name = ""  # of configs/datasets/<name>.yaml and scripts/download.py; by default the module's name
     folder = ""  # under DATASET.ROOT
     images = "images"  # under the folder
-    split = ""  # file name of the split, under the folder
+    split = ""  # file name of the published split, under the folder; "" where there is none
     layout = ""  # what the folder must hold, for error messages
+    test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
+    writes = True  # keeps what it draws; False for tools
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.config_name = vars(cls).get("config_name") or cls.__module__.rpartition(".")[2]
 
     def __init__(self, cfg) -> None:
+        subset = cfg.DATASET.SUBSAMPLE_CLASSES
+        check_subset(subset)
+        self.class_draw = getattr(cfg.DATASET, "CLASS_DRAW", 0)  # another checkout's train.py has no such key
+        self.locate(cfg)
+        self.prepare()
+        self.check_folder()
+        parts = self.read_splits()
+        self.check_classes(*parts)
+        if not self.test_only:
+            parts = self.choose(*parts, cfg.DATASET.NUM_SHOTS, cfg.SEED, subset)
+        self.check_images(*parts)
+        train, val, test = parts
+        super().__init__(train_x=train, val=val, test=test)
+
+    # --- for tools
+
+    @classmethod
+    def located(cls, cfg) -> "FewShotDataset":
+        """A loader that knows its paths and has read nothing; it writes nothing either."""
+        loader = cls.__new__(cls)
+        loader.locate(cfg)
+        loader.writes = False
+        return loader
+
+    @classmethod
+    def listed(cls, cfg) -> Parts:
+        """All train, val and test items: neither sampled, halved nor checked; silent, and nothing is written."""
+        loader = cls.located(cfg)
+        loader.check_folder()
+        with redirect_stdout(io.StringIO()):
+            return loader.read_splits()
+
+    def few_shot_files(self) -> list[Path]:
+        """Few-shot samples that are kept, upstream's among them."""
+        return sorted(
+            path
+            for folder in self.places(FEW_SHOT)
+            for path in folder.glob("shot_*-seed_*.*")
+            if path.suffix in (".json", ".pkl")
+        )
+
+    # --- where the files are
+
+    def locate(self, cfg) -> None:
+        """Sets the paths."""
         self.root = Path(cfg.DATASET.ROOT).expanduser().absolute()
         self.dataset_dir = self.root / self.folder
         self.image_dir = self.dataset_dir / self.images
         self.split_path = self.dataset_dir / self.split
-        subset = cfg.DATASET.SUBSAMPLE_CLASSES
-        check_subset(subset)
-
-        self.prepare()
-        train, val, test = self.read_splits()
-        if cfg.DATASET.NUM_SHOTS >= 1:
-            train, val = self.few_shot(train, val, cfg.DATASET.NUM_SHOTS, cfg.SEED)
-        train, val, test = subsample_classes(train, val, test, subset=subset)
-        super().__init__(train_x=train, val=val, test=test)
 
     def prepare(self) -> None:
-        """Makes sure that the dataset's folder is there."""
+        """Makes what the loader makes itself, for those that do."""
+
+    def check_folder(self) -> None:
+        """Raises DatasetError unless the dataset's folder is there."""
         if not self.dataset_dir.is_dir():
             raise DatasetError(
-                f"{type(self).__name__}: folder {self.dataset_dir} not found.\n"
-                f"It should hold {self.layout or f'{self.images}/ and {self.split}'}.\n"
-                f"Put the dataset there, or name the folder above it with --root (now {self.root})."
+                f"{self.title}: folder {self.dataset_dir} not found.\n{self.remedy()}\n"
+                f"If you have it elsewhere, name the folder above it with --root (now {self.root})."
             )
 
-    def read_splits(self) -> tuple[list[Datum], list[Datum], list[Datum]]:
-        """Train, val and test items from the split file; without one, from the dataset's own lists."""
-        if self.split_path.is_file():
-            print(f"Reading split from {self.split_path}")
-            return read_split(self.split_path, self.image_dir)
+    @property
+    def title(self) -> str:
+        return type(self).__name__
+
+    def remedy(self) -> str:
+        """What to do about something missing: the last lines of a message."""
+        what = self.layout or f"{self.images}/{f' and {self.split}' if self.split else ''}"
+        return f"{self.dataset_dir} should hold {what}.\n{self.source()}"
+
+    def source(self) -> str:
+        """Where the dataset comes from."""
+        return f"To get it: python scripts/download.py {self.config_name} --root {shlex.quote(str(self.root))}"
+
+    # --- reading lists
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[Path]:
+        """Turns whatever goes wrong with a file of the distribution into a DatasetError that names it."""
+        try:
+            yield path
+        except DatasetError:
+            raise
+        except Exception as error:  # malformed lists and .mat files make their readers raise almost anything
+            also = f", and there is no {self.split_path}" if self.split else ""
+            raise DatasetError(
+                f"{self.title}: {path} cannot be read ({type(error).__name__}: {error}){also}.\n{self.remedy()}"
+            ) from error
+
+    def read_lines(self, path: Path) -> list[str]:
+        """Lines of a list, without those that are empty."""
+        with self.reading(path):
+            return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    def item(self, image: str, label: int, classname: str) -> Datum:
+        """An item with its path relative to the image folder."""
+        return Datum(impath=os.path.join(self.image_dir, image), label=label, classname=classname)
+
+    # --- the items
+
+    def read_splits(self) -> Parts:
+        """Train, val and test items from the split file; without one, drawn once from the dataset's own lists."""
+        for path in (self.split_path, *self.places(DRAWN_SPLIT)):
+            if path.is_file():
+                print(f"Reading split from {path}")
+                return read_split(path, self.image_dir)
+        train, val, test = self.draw_splits()
+        print("The split is drawn with this run's seed.")
+        if self.split:
+            print(f"Figures compare with published ones on the published split, {self.split}. {self.source()}")
+        return self.keep({"train": train, "val": val, "test": test}, DRAWN_SPLIT)
+
+    def draw_splits(self) -> Parts:
+        """Train, val and test items where no split was published, or it is not there."""
         trainval, test = self.read_lists()
-        train, val = split_trainval(trainval)
-        write_split({"train": train, "val": val, "test": test}, self.split_path, self.image_dir)
-        print(f"Split drawn with this run's seed (the published one was not there): {self.split_path}")
-        return train, val, test
+        return *split_trainval(trainval), test
 
     def read_lists(self) -> tuple[list[Datum], list[Datum]]:
         """Training and test items from the lists of the distribution, for datasets that have them."""
-        raise DatasetError(
-            f"{type(self).__name__}: split file {self.split_path} not found.\n"
-            f"The folder should hold {self.layout or f'{self.images}/ and {self.split}'}."
-        )
+        raise DatasetError(f"{self.title}: split file {self.split_path} not found.\n{self.remedy()}")
+
+    # --- what was drawn is kept
+
+    def places(self, name: str) -> list[Path]:
+        """Where a file that the loader keeps may be: beside the dataset, else in the user's cache."""
+        return [self.dataset_dir / name, user_cache(self.dataset_dir) / name]
+
+    def keep(self, parts: dict[str, list[Datum]], name: str, replace: bool = False) -> Parts:
+        """Keeps what was drawn; gives it back, or what another run has kept meanwhile."""
+        for path in self.places(name) if self.writes else ():
+            try:
+                write_split(parts, path, self.image_dir, replace)
+            except OSError as error:  # a read-only DATA
+                print(f"{path} not written: {error}")
+                continue
+            print(f"Kept in {path}")
+            return read_split(path, self.image_dir, parts)
+        return tuple(parts.values())
+
+    # --- few-shot samples and halves
+
+    def choose(self, train: list, val: list, test: list, num_shots: int, seed: int, subset: str) -> Parts:
+        """Samples, then halves: so base and new classes are parts of the same sample."""
+        if num_shots >= 1:
+            train, val = self.few_shot(train, val, num_shots, seed)
+        base_labels = partial(random_half, draw=self.class_draw) if self.class_draw else self.base_labels
+        return subsample_classes(train, val, test, subset=subset, base_labels=base_labels)
+
+    def base_labels(self, labels: list[int]) -> list[int]:
+        """Which of the sorted labels are base (seen) classes; the others are new (unseen)."""
+        return first_half(labels)
 
     def sample(self, train: list[Datum], val: list[Datum], num_shots: int) -> tuple[list[Datum], list[Datum]]:
         """Draws the few-shot training and validation items: training first, which fixes the random numbers."""
         train = self.generate_fewshot_dataset(train, num_shots=num_shots)
         return train, self.generate_fewshot_dataset(val, num_shots=min(num_shots, VAL_SHOTS))
 
-    def few_shot(
-        self, train: list[Datum], val: list[Datum], num_shots: int, seed: int
-    ) -> tuple[list[Datum], list[Datum]]:
-        """The few-shot sample of this seed, kept under split_fewshot/ as soon as it has been drawn once."""
-        cache = self.dataset_dir / "split_fewshot" / f"shot_{num_shots}-seed_{seed}.json"
-        if cache.is_file():
-            known = {(item.impath, item.label, item.classname) for item in (*train, *val)}
-            kept = read_split(cache, self.image_dir, parts=("train", "val"))
-            if all((item.impath, item.label, item.classname) in known for part in kept for item in part):
-                print(f"Loading preprocessed few-shot data from {cache}")
-                return kept
-            print(f"Few-shot data in {cache} is of another split: drawing it again")
+    def few_shot(self, train: list[Datum], val: list[Datum], num_shots: int, seed: int) -> Parts:
+        """The few-shot sample of this seed: our own cache, else upstream's, else drawn and kept."""
+        name = f"{FEW_SHOT}/shot_{num_shots}-seed_{seed}"
+        stale = False
+        for path in (*self.places(f"{name}.json"), self.dataset_dir / f"{name}.pkl"):
+            if path.is_file():
+                kept = self.read_few_shot(path, train, val)
+                if kept:
+                    print(f"Loading preprocessed few-shot data from {path}")
+                    return kept
+                print(f"Few-shot data in {path} is of another split, and not used")
+                stale = stale or path.suffix == ".json"
         train, val = self.sample(train, val, num_shots)
-        try:
-            write_split({"train": train, "val": val}, cache, self.image_dir)
-            print(f"Saving preprocessed few-shot data to {cache}")
-        except OSError as error:  # a read-only DATA: the seed gives the same sample next time
-            print(f"Few-shot data not kept: {error}")
-        return train, val
+        return self.keep({"train": train, "val": val}, f"{name}.json", replace=stale)
+
+    def read_few_shot(self, path: Path, train: list[Datum], val: list[Datum]) -> Parts | None:
+        """A kept sample, as items of train and val; None if it has others."""
+        if path.suffix == ".pkl":
+            kept = tuple(read_upstream_cache(path).values())
+        else:
+            kept = read_split(path, self.image_dir, parts=("train", "val"))
+        found = [find_among(known, part, self.image_dir) for known, part in zip((train, val), kept, strict=True)]
+        return None if None in found else tuple(found)
+
+    # --- checks
+
+    def check_classes(self, *parts: list[Datum]) -> None:
+        """Raises DatasetError for classes without a training image: labels would not fit the class names."""
+        names = {item.label: item.classname for part in parts for item in part}
+        trained = {item.label for item in parts[0]}
+        idle = [names[label] for label in sorted(names.keys() - trained)]
+        gaps = [label for label in range(len(trained)) if label not in trained]
+        if idle or not trained:
+            fault = f"classes without a training image: {len(idle):,} ({first_few(idle)})"
+        elif gaps:
+            fault = (
+                f"labels should go from 0 to {len(trained) - 1}, one for each class, and no item has label {gaps[0]}"
+            )
+        else:
+            return
+        raise DatasetError(f"{self.title}: {fault}.\n{self.remedy()}")
+
+    def check_images(self, *parts: list[Datum]) -> None:
+        """Raises DatasetError, before anything is trained, if images that are to be used are not there."""
+        missing = missing_images(item for part in parts for item in part)
+        if missing:
+            total = len({item.impath for part in parts for item in part})
+            count = f"{len(missing):,} of the {total:,} to be used"
+            raise DatasetError(f"{self.title}: images missing: {count} ({first_few(missing)}).\n{self.remedy()}")
 
 
-def check_subset(subset: str) -> None:
-    """Raises DatasetError unless `subset` is one of all, base, new."""
-    if subset not in SUBSETS:
-        near = difflib.get_close_matches(str(subset), SUBSETS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise DatasetError(f"DATASET.SUBSAMPLE_CLASSES is {subset!r}; it can be {', '.join(SUBSETS)}.{hint}")
-
-
-def read_split(path: Path, image_dir: Path, parts: Iterable[str] = ("train", "val", "test")) -> tuple[list, ...]:
-    """Items of a split file in CoOp's form, {part: [[path relative to image_dir, label, class name], ...]}."""
-    try:
-        split = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
-            [Datum(impath=str(image_dir / p), label=int(label), classname=name) for p, label, name in split[part]]
-            for part in parts
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+def check_trainable(name: str) -> None:
+    """Raises DatasetError if the dataset registered as `name` has nothing to train on."""
+    if getattr(DATASET_REGISTRY.get(name), "test_only", False):
         raise DatasetError(
-            f"{path} is not a readable split file ({type(error).__name__}: {error}).\n"
-            'It should be JSON: {"train": [["image.jpg", 0, "class name"], ...], "val": ..., "test": ...}.\n'
-            "Put the published file there again, or delete it."
-        ) from error
-
-
-def write_split(parts: dict[str, list[Datum]], path: Path, image_dir: Path) -> None:
-    """Writes a split file whole or not at all, so that runs that start together never read half of one."""
-    split = {
-        part: [[os.path.relpath(item.impath, image_dir), item.label, item.classname] for item in items]
-        for part, items in parts.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps(split), encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def split_trainval(trainval: list[Datum], share: float = VAL_SHARE) -> tuple[list[Datum], list[Datum]]:
-    """Sets `share` of each class aside for validation; matches CoOp's split for the same random state."""
-    by_label = defaultdict(list)
-    for item in trainval:
-        by_label[item.label].append(item)
-    train, val = [], []
-    for items in by_label.values():
-        random.shuffle(items)
-        count = round(len(items) * share)
-        val += items[:count]
-        train += items[count:]
-    return train, val
-
-
-def subsample_classes(*parts: list[Datum], subset: str) -> tuple[list[Datum], ...]:
-    """Keeps the base classes (the first ceil(n / 2) labels of the first part) or the new ones, relabelled from 0."""
-    if subset == "all":
-        return parts
-    print(f"SUBSAMPLE {subset.upper()} CLASSES!")
-    labels = sorted({item.label for item in parts[0]})
-    half = math.ceil(len(labels) / 2)
-    kept = labels[:half] if subset == "base" else labels[half:]
-    if not kept:
-        raise DatasetError(f"The dataset has {len(labels)} class: no {subset} classes are left of it.")
-    relabel = {label: index for index, label in enumerate(kept)}
-    return tuple(
-        [
-            Datum(impath=item.impath, label=relabel[item.label], domain=item.domain, classname=item.classname)
-            for item in part
-            if item.label in relabel
-        ]
-        for part in parts
-    )
+            f"{name} has test images only: it cannot be trained on.\n"
+            "Train on ImageNet, then evaluate here with --eval-only --model-dir FOLDER_OF_THAT_RUN."
+        )

@@ -1,8 +1,10 @@
 """Oxford-IIIT Pets: 37 breeds of cats and dogs."""
 
+from pathlib import Path
+
 from dassl.data.datasets import DATASET_REGISTRY, Datum
 
-from .fewshot import DatasetError, FewShotDataset
+from .fewshot import FewShotDataset
 
 
 @DATASET_REGISTRY.register()
@@ -15,20 +17,11 @@ class OxfordPets(FewShotDataset):
         annotations = self.dataset_dir / "annotations"
         return self.read_list(annotations / "trainval.txt"), self.read_list(annotations / "test.txt")
 
-    def read_list(self, path) -> list[Datum]:
+    def read_list(self, path: Path) -> list[Datum]:
         """Items of a list with lines `Abyssinian_100 1 1 1`: image name, label from 1, species, breed number."""
-        try:
-            rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        with self.reading(path):
+            rows = [line.split() for line in self.read_lines(path)]
             return [
-                Datum(
-                    impath=str(self.image_dir / f"{name}.jpg"),
-                    label=int(label) - 1,
-                    classname=name.rsplit("_", 1)[0].lower(),
-                )
-                for name, label, *_ in rows
+                self.item(f"{image}.jpg", int(label) - 1, image.rpartition("_")[0].lower())
+                for image, label, *_ in rows
             ]
-        except (OSError, ValueError) as error:
-            raise DatasetError(
-                f"OxfordPets: neither {self.split_path} nor {path} can be read ({error}).\n"
-                f"{self.dataset_dir} should hold {self.layout}."
-            ) from error

@@ -31,6 +31,11 @@ class RenderedDataset(FewShotDataset):
     names: tuple[str, ...] = ()
     domain = ""  # of shapes_scene.DOMAINS
 
+    def __init_subclass__(cls) -> None:
+        """They share a module, so their configurations are named after their folders."""
+        cls.config_name, cls.split = cls.folder, f"split_zhou_{cls.__name__}.json"
+        super().__init_subclass__()
+
     def prepare(self) -> None:
         """Renders the pictures unless this version of them is there; raises DatasetError where it must not."""
         if self.is_current():
@@ -49,6 +54,9 @@ class RenderedDataset(FewShotDataset):
                 f"{type(self).__name__}: cannot write to {self.root} ({error}).\n"
                 "Its pictures are rendered there on first use; name a writable folder with --root."
             ) from error
+
+    def source(self) -> str:
+        return f"Pictures are rendered on first use; to have them rendered again, delete {self.dataset_dir}."
 
     def is_current(self) -> bool:
         """Whether the folder holds the pictures that this version would render: it is put in place complete."""
@@ -114,19 +122,8 @@ class Shapes(RenderedDataset):
     """50 classes in their rare looks, for which captions have no word: a shift particular to each class."""
 
     folder = "shapes"
-    split = "split_zhou_Shapes.json"
     names = REPORT_CLASSES
     domain = "rare"
-
-
-@DATASET_REGISTRY.register()
-class ShapesStyle(RenderedDataset):
-    """The classes of Shapes as negatives: a shift that is the same for all classes and that captions name."""
-
-    folder = "shapes_style"
-    split = "split_zhou_ShapesStyle.json"
-    names = REPORT_CLASSES
-    domain = "negative"
 
 
 @DATASET_REGISTRY.register()
@@ -134,6 +131,53 @@ class ShapesDev(RenderedDataset):
     """The same with the other 49 classes: design and settings are chosen on these, never on Shapes."""
 
     folder = "shapes_dev"
-    split = "split_zhou_ShapesDev.json"
     names = DEV_CLASSES
     domain = "rare"
+
+
+# Domain shift: the classes of Shapes elsewhere, as negatives of ordinary looks and as other pictures of rare ones.
+
+
+@DATASET_REGISTRY.register()
+class ShapesStyle(RenderedDataset):
+    folder = "shapes_style"
+    names = REPORT_CLASSES
+    domain = "negative"
+
+
+@DATASET_REGISTRY.register()
+class ShapesDark(RenderedDataset):
+    folder = "shapes_dark"
+    names = REPORT_CLASSES
+    domain = "rare dark"
+
+
+@DATASET_REGISTRY.register()
+class ShapesPixels(RenderedDataset):
+    folder = "shapes_pixels"
+    names = REPORT_CLASSES
+    domain = "rare pixels"
+
+
+# Cross-dataset targets: other classes than those of Shapes.
+
+
+@DATASET_REGISTRY.register()
+class ShapesOther(RenderedDataset):
+    folder = "shapes_other"
+    names = DEV_CLASSES
+    domain = "plain"
+
+
+@DATASET_REGISTRY.register()
+class ShapesOtherStyle(RenderedDataset):
+    folder = "shapes_other_style"
+    names = DEV_CLASSES
+    domain = "negative"
+
+
+@DATASET_REGISTRY.register()
+class ShapesOtherDark(RenderedDataset):
+    folder = "shapes_other_dark"
+    names = DEV_CLASSES
+    domain = "dark"

@@ -50,11 +50,16 @@ class Domain:
 
 RARE = 0.06  # share of rare looks in pre-training: few, so that zero-shot accuracy leaves room to learn
 
-# A further data set needs one entry here and one loader in shapes.py.
+# A further data set needs one entry here and one loader in shapes.py. "rare…" are shifts particular to each class:
+# captions have no word for a rare look. The others are the same for all classes, and captions name them.
 DOMAINS = {
     "pretrain": Domain(0, rare=RARE),
-    "rare": Domain(1, rare=1.0, held=(("style", ""),)),  # particular to each class: captions have no word for it
-    "negative": Domain(2, rare=RARE, held=(("style", "negative"),)),  # the same for all classes, and captions name it
+    "rare": Domain(1, rare=1.0, held=(("style", ""),)),
+    "negative": Domain(2, rare=RARE, held=(("style", "negative"),)),
+    "rare dark": Domain(3, rare=1.0, held=(("style", ""), ("light", "dark"))),
+    "rare pixels": Domain(4, rare=1.0, held=(("style", "pixels"),)),
+    "plain": Domain(5, rare=RARE, held=(("style", ""),)),
+    "dark": Domain(6, rare=RARE, held=(("style", ""), ("light", "dark"))),
 }
 
 

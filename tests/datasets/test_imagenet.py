@@ -1,12 +1,16 @@
 """ImageNet on a miniature tree in the real layout."""
 
 import random
+import shutil
+from functools import partial
 
 import pytest
 
 from datasets import DatasetError
-from datasets.imagenet import ImageNet
-from tests.datasets.test_fewshot import config, files
+from tests.datasets import trees
+from tests.datasets.trees import files
+
+load = partial(trees.load, "ImageNet")
 
 NAMES = {"n01440764": "tench", "n01443537": "goldfish", "n01484850": "great white shark"}
 
@@ -23,11 +27,6 @@ def root(tmp_path):
     # in an order of its own, as the file has it; labels follow the folders
     (folder / "classnames.txt").write_text("".join(f"{key} {name}\n" for key, name in reversed(NAMES.items())))
     return tmp_path
-
-
-def load(root, shots: int = -1, seed: int = 1, subset: str = "all") -> ImageNet:
-    random.seed(seed)
-    return ImageNet(config(root, shots, seed, subset))
 
 
 def test_labels_follow_the_sorted_folders(root):
@@ -62,11 +61,19 @@ def test_halves_relabel(root):
     ("spoil", "message"),
     [
         (lambda folder: (folder / "classnames.txt").unlink(), r"classnames\.txt cannot be read"),
-        (lambda folder: (folder / "classnames.txt").write_text("n01440764 tench"), "no name for 2 folders"),
-        (lambda folder: (folder / "images/val").rename(folder / "elsewhere"), r"images/val not found"),
+        (
+            lambda folder: (folder / "classnames.txt").write_text("n01440764 tench"),
+            r"classnames\.txt has no name for 2 of the 3 class folders",
+        ),
+        (lambda folder: (folder / "images/val").rename(folder / "elsewhere"), r"images/val cannot be read"),
         (lambda folder: folder.rename(folder.with_name("ilsvrc")), "imagenet not found"),
+        (
+            lambda folder: shutil.rmtree(folder / "images/train/n01443537"),
+            r"without a training image: 1 \(goldfish\)",
+        ),
+        (lambda folder: [path.unlink() for path in (folder / "images/val/n01443537").glob("n*")], "has no images"),
     ],
-    ids=["no names", "names missing", "no val", "no folder"],
+    ids=["no names", "names missing", "no val", "no folder", "class not trained", "class empty"],
 )
 def test_what_is_missing_is_named(root, spoil, message):
     spoil(root / "imagenet")

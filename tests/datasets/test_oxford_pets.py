@@ -1,11 +1,15 @@
 """OxfordPets without its published split: from the distribution's lists."""
 
 import json
+from functools import partial
 
 import pytest
 
 from datasets import DatasetError
-from tests.datasets.test_fewshot import files, load
+from tests.datasets import trees
+from tests.datasets.trees import files
+
+load = partial(trees.load, "OxfordPets")
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def test_split_is_kept_and_read_the_next_time(unsplit):
     first = load(unsplit, seed=1)
     again = load(unsplit, seed=2)
     assert files(first.train_x) == files(again.train_x)
-    rows = json.loads((unsplit / "oxford_pets/split_zhou_OxfordPets.json").read_text())["test"]
+    rows = json.loads((unsplit / "oxford_pets/split_drawn.json").read_text())["test"]
     assert rows[0] == ["abyssinian_8.jpg", 0, "abyssinian"]
 
 

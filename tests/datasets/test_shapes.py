@@ -11,7 +11,10 @@ from dassl.data.datasets import DATASET_REGISTRY
 from PIL import Image
 
 from datasets import DatasetError, shapes
-from datasets.shapes import Shapes, ShapesDev, ShapesStyle
+from datasets.shapes import RenderedDataset, Shapes, ShapesDev, ShapesStyle
+from datasets.shapes_classes import DEV_CLASSES, REPORT_CLASSES
+from datasets.shapes_scene import DOMAINS
+from tests.conftest import CHECKOUT
 
 TINY = {"train": (1, 3), "val": (2, 1), "test": (3, 2)}
 
@@ -19,7 +22,7 @@ TINY = {"train": (1, 3), "val": (2, 1), "test": (3, 2)}
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setattr(shapes, "PARTS", TINY)
-    for loader in (Shapes, ShapesDev, ShapesStyle):
+    for loader in RenderedDataset.__subclasses__():
         monkeypatch.setattr(loader, "names", loader.names[:4])
 
 
@@ -32,10 +35,18 @@ def picture_bytes(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
 
 
-def test_loaders_are_registered():
-    assert DATASET_REGISTRY.get("Shapes") is Shapes
-    assert DATASET_REGISTRY.get("ShapesDev") is ShapesDev
-    assert DATASET_REGISTRY.get("ShapesStyle") is ShapesStyle
+@pytest.mark.parametrize("loader", RenderedDataset.__subclasses__())
+def test_loaders_are_registered_and_have_a_configuration(loader):
+    assert DATASET_REGISTRY.get(loader.__name__) is loader
+    path = CHECKOUT / f"configs/datasets/{loader.config_name}.yaml"
+    assert f'NAME: "{loader.__name__}"' in path.read_text(encoding="utf-8")
+
+
+def test_every_loader_shows_pictures_of_its_own():
+    """The source of xd and dg, its targets and the data for choosing share no picture."""
+    domains = {loader: (DOMAINS[loader.domain].number, loader.names) for loader in RenderedDataset.__subclasses__()}
+    assert len(set(domains.values())) == len(domains)
+    assert not set(REPORT_CLASSES) & set(DEV_CLASSES)
 
 
 def test_first_use_writes_pictures_and_a_split_in_coops_form(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -152,6 +153,17 @@ def test_cross_dataset_run_trains_on_the_target_with_the_sources_prompt_vae(scri
         tmp_path / "out/oxford_pets/SHIP/vit_b16_4shots/seed1"
     )
     assert "PromptVAE" not in record["seconds"]
+
+
+def test_folder_of_images_runs_by_its_name(script, options, pets, tmp_path):
+    for image in (pets / "oxford_pets/images").iterdir():
+        folder = pets / "mypics" / image.name.rsplit("_", 1)[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, folder)
+    done = script("coop/base2new", "1", "--name", "mypics", *options, dataset="imagefolder")
+    assert done.returncode == 0, done.stderr
+    assert "mypics, 4 shots, base-to-new" in done.stdout
+    assert (tmp_path / "out/base2new/test_new/mypics/shots_4/CoOp/vit_b16_ctxv1/seed1/results.json").is_file()
 
 
 def test_gzsl_shares_the_training_of_base2new_and_reports_seen_and_unseen(script, options, tmp_path):

@@ -1,0 +1,65 @@
+"""Any folder of images as a dataset: DATASET.FOLDER under DATASET.ROOT."""
+
+import random
+from pathlib import Path
+
+from dassl.data.datasets import DATASET_REGISTRY
+
+from .fewshot import FEW_SHOT
+from .folders import IMAGE_ENDINGS, ListedDataset
+from .parts import split_by_class, split_trainval
+from .splits import PARTS, DatasetError, Parts
+
+SHARES = (0.7, 0.1)  # for training and validation; the rest is for testing
+SEED = 0  # of the split, whatever the run's
+
+
+@DATASET_REGISTRY.register()
+class ImageFolder(ListedDataset):
+    """Either train/, val/ and test/ with a folder for each class, or class folders alone, split 70/10/20.
+
+    Without val/, a fifth of the training images is set aside. Labels follow the sorted folders. An optional
+    classnames.txt, with lines `<folder> <class name>`, names classes otherwise than by their folders. The split
+    depends on the files alone: it is the same for every seed, and nothing is kept.
+    """
+
+    images = "."
+    layout = "train/<class>/… and test/<class>/… (val/ as well, or not), or <class>/…"
+
+    def locate(self, cfg) -> None:
+        self.folder = cfg.DATASET.get("FOLDER", "")
+        if not self.folder:
+            raise DatasetError(
+                "ImageFolder: DATASET.FOLDER is empty; it should name the folder of images under DATASET.ROOT."
+            )
+        super().locate(cfg)
+
+    def source(self) -> str:
+        return f"Images are told by their endings: {' '.join(IMAGE_ENDINGS)}."
+
+    def class_folders(self, folder: Path) -> list[str]:
+        return [name for name in super().class_folders(folder) if name != FEW_SHOT]
+
+    def read_splits(self) -> Parts:
+        rng = random.Random(SEED)
+        train, val, test = (self.dataset_dir / part for part in PARTS)
+        if not (train.is_dir() and self.class_folders(train)):
+            (items,) = self.list_parts(self.dataset_dir)
+            return split_by_class(items, SHARES, rng)
+        if not test.is_dir():
+            raise DatasetError(f"ImageFolder: {self.dataset_dir} has train/ and no test/.\n{self.remedy()}")
+        if val.is_dir():
+            return self.list_parts(train, val, test)
+        trainval, test = self.list_parts(train, test)
+        return *split_trainval(trainval, rng=rng), test
+
+    def class_names(self, folders: list[str]) -> dict[str, str]:
+        """Folder names, or what classnames.txt says; folders may have spaces in their names."""
+        path = self.dataset_dir / "classnames.txt"
+        names = {folder: folder for folder in folders}
+        for line in self.read_lines(path) if path.is_file() else ():
+            folder = max((name for name in folders if line.startswith(f"{name} ")), key=len, default="")
+            if not folder:
+                raise DatasetError(f"ImageFolder: {path} has a line that begins with no class folder: {line!r}.")
+            names[folder] = line.removeprefix(folder).strip()
+        return names

@@ -1,0 +1,64 @@
+"""configs/sources.yaml, and files of its form."""
+
+from pathlib import Path
+
+import pytest
+from catalogue import Dataset, known_names
+from fetch.prepare import files_of
+from fetch.sources import File, SourcesError, read_sources
+
+
+def test_every_dataset_that_is_not_rendered_has_sources_or_says_why_not():
+    sources = read_sources()
+    assert {name for name in known_names() if not name.startswith("shapes")} == set(sources)
+    assert all(bool(source.note) != bool(source.files) for source in sources.values())
+
+
+@pytest.mark.parametrize("name", [name for name, source in read_sources().items() if source.files])
+def test_the_sources_bring_what_the_loader_reads(name):
+    sources, loader = read_sources()[name], Dataset(name, Path("nowhere")).loader
+    files = files_of(sources, loader)
+    assert all(file.makes and file.addresses for file in files)
+    names = [file.name for file in files if file.name]
+    assert len(set(names)) == len(names)
+    made = {path for file in files for path in file.makes}
+    assert loader.split in made | {""}
+    assert loader.images in made | {"."} or sources.folders
+
+
+def test_a_mirror_takes_the_place_of_single_datasets(tmp_path):
+    mirror = tmp_path / "mirror.yaml"
+    mirror.write_text("dtd: {files: [{url: 'http://mirror/dtd.zip?key=1', keep: dtd}]}")
+    sources = read_sources(mirror)
+    assert sources["dtd"].files == (File("dtd.zip", ("http://mirror/dtd.zip?key=1",), extract=".", keep="dtd"),)
+    assert sources["dtd"].split is None
+    assert sources["eurosat"] == read_sources()["eurosat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dtd: [", "cannot be read"),
+        ("- dtd", "by name of dataset"),
+        ("dtd: {file: []}", "dtd: unknown file; there are split, files"),
+        ("dtd: {files: [{urls: x}]}", "unknown urls"),
+        ("dtd: {files: [{drive: x}]}", "needs url"),
+        ("dtd: {files: [http://mirror/dtd.zip]}", "should be a mapping"),
+        ("dtd: {files: [{url: http://mirror/a.zip, name: ../a.zip}]}", "stay inside"),
+        ("dtd: {files: [{url: http://mirror/a.zip, extract: ..}]}", "stay inside"),
+        ("dtd: {files: [{url: http://mirror/a.zip, extract: ., makes: /etc}]}", "stay inside"),
+        ("dtd: {files: [{url: http://mirror/a.zip, size: 5 GB}]}", "number of bytes"),
+        ("dtd: x", "should be a mapping"),
+    ],
+)
+def test_a_file_at_fault_is_named_with_the_entry(text, message, tmp_path):
+    mirror = tmp_path / "mirror.yaml"
+    mirror.write_text(text)
+    with pytest.raises(SourcesError, match=message) as caught:
+        read_sources(mirror)
+    assert str(mirror) in str(caught.value)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(SourcesError, match="nowhere.yaml"):
+        read_sources(tmp_path / "nowhere.yaml")
