@@ -193,3 +193,12 @@ def test_each_stage_has_curves_of_its_own_and_its_last_means_in_the_results(ship
     trained = json.loads((tmp_path / "run/results.json").read_text())["training"]
     assert trained["PromptVAE"]["kl"] == pytest.approx(events.Scalars("PromptVAE/kl")[-1].value, rel=1e-4)
     assert trained["SHIP"]["loss"] == pytest.approx(events.Scalars("train/loss")[-1].value, rel=1e-4)
+
+
+def test_number_of_loader_workers_does_not_change_a_run(ship, tmp_path):
+    found = []
+    for workers in (1, 2):
+        trainer = ship("DATALOADER.NUM_WORKERS", workers, "TRAINER.FEATURES.VIEWS", 0, folder=f"run{workers}")
+        trainer.train()
+        found.append(json.loads((tmp_path / f"run{workers}/results.json").read_text())["training"])
+    assert found[0] == found[1]

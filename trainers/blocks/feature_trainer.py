@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 from dassl.data import DataManager
+from dassl.data.data_manager import DatasetWrapper
 from dassl.data.transforms import build_transform
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
 
 from . import gzsl, methods
@@ -25,6 +26,7 @@ from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .precision import Precision
 from .progress import progress
+from .randomness import OwnView, own_random_numbers
 from .results import read_record, run_record, write_record
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
@@ -86,11 +88,22 @@ class FeatureTrainer(TrainerX):
 
     def build_data_loader(self) -> None:
         plain = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
-        self.dm = DataManager(self.cfg, custom_tfm_train=plain)
+        # without workers random numbers are drawn as Dassl draws them; with some, independently of their number
+        wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
+        self.dm = DataManager(self.cfg, custom_tfm_train=plain, dataset_wrapper=wrapper)
         self.image_loader = self.train_loader_x = self.dm.train_loader_x
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
         self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
         self.num_classes, self.num_source_domains = self.dm.num_classes, self.dm.num_source_domains
+
+    def own_views(self, cfg: CfgNode, data_source: list, transform: object = None, is_train: bool = False) -> Dataset:
+        """Dassl's dataset of images; in training each has random numbers of its own."""
+        images = DatasetWrapper(cfg, data_source, transform=transform, is_train=is_train)
+        return OwnView(images, self.seed) if is_train else images
+
+    @property
+    def seed(self) -> int:
+        return max(self.cfg.SEED, 0)
 
     def build_model(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -158,6 +171,7 @@ class FeatureTrainer(TrainerX):
                 self.image_loader.dataset,
                 views,
                 self.device,
+                seed=self.seed,
                 batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
                 num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             )
@@ -176,7 +190,8 @@ class FeatureTrainer(TrainerX):
         if split not in self._evaluation_features:
             loader = self.val_loader if split == "val" else self.test_loader
             batches = ImageFeatures(self.backbone.encode_image, loader, self.device)
-            self._evaluation_features[split] = extract(batches, split)
+            with own_random_numbers(0):  # a loader draws some even where nothing is random
+                self._evaluation_features[split] = extract(batches, split)
         return self._evaluation_features[split]
 
     # --- training
@@ -214,9 +229,16 @@ class FeatureTrainer(TrainerX):
         steps = len(stage.batches)
         with self.clock(stage.title), progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
             for self.epoch in range(first, stage.epochs):
+                self.draw_anew()
                 self.before_epoch()
                 self.run_epoch()
                 after_epoch()
+
+    def draw_anew(self) -> None:
+        """Gives the images of loader workers other views than in the epochs before."""
+        images = self.image_loader.dataset
+        if isinstance(images, OwnView):
+            images.key = (self.seed, int(self.stage.title == self.cfg.TRAINER.NAME), self.epoch)
 
     def forward_backward(self, batch: Batch) -> dict[str, float]:
         with self.numerics.autocast():

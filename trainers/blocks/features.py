@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .progress import progress
+from .randomness import OwnView, own_random_numbers
 
 Batch = tuple[Tensor, Tensor]  # features (B, D), L2-normalized; labels (B,)
 Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
@@ -42,10 +43,19 @@ class FeatureBank:
         self.features, self.labels = features, labels
 
     @classmethod
-    def of(cls, encode: Encode, images: Dataset, views: int, device: torch.device, **loading) -> "FeatureBank":
-        """Encodes `views` passes over the images; `loading` goes to the DataLoader."""
-        loader = DataLoader(images, shuffle=False, **loading)
-        passes = [extract(ImageFeatures(encode, loader, device), f"view {k + 1}/{views}") for k in range(views)]
+    def of(
+        cls, encode: Encode, images: Dataset, views: int, device: torch.device, seed: int, **loading
+    ) -> "FeatureBank":
+        """Encodes `views` passes over the images; `loading` goes to the DataLoader.
+
+        What a view looks like follows from the seed, its number and the image's, whatever was drawn before, and
+        nothing that is drawn later depends on it.
+        """
+        passes = []
+        for view in range(views):
+            with own_random_numbers(seed, view):
+                loader = DataLoader(OwnView(images, seed, view), shuffle=False, **loading)
+                passes.append(extract(ImageFeatures(encode, loader, device), f"view {view + 1}/{views}"))
         return cls(torch.stack([features for features, _ in passes]), passes[0][1])
 
     def batches(self, batch_size: int, drop_last: bool) -> "BankBatches":

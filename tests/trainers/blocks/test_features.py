@@ -1,5 +1,8 @@
 """Feature batches from images and from a bank."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -40,7 +43,7 @@ def test_images_are_encoded_anew_in_every_epoch():
 
 def test_bank_encodes_each_view_once_and_serves_all_of_them():
     images = Counted(5)
-    bank = FeatureBank.of(encode, images, 4, CPU, batch_size=2)
+    bank = FeatureBank.of(encode, images, 4, CPU, seed=1, batch_size=2)
     assert (bank.features.shape, images.views) == ((4, 5, 3), [4] * 5)
     batches = bank.batches(2, drop_last=False)
     seen = {tuple(row[:2].tolist()) for _ in range(60) for features, _ in batches for row in features}
@@ -49,7 +52,7 @@ def test_bank_encodes_each_view_once_and_serves_all_of_them():
 
 
 def test_epoch_of_a_bank_is_every_image_once_with_its_label():
-    bank = FeatureBank.of(encode, Counted(7), 2, CPU, batch_size=4)
+    bank = FeatureBank.of(encode, Counted(7), 2, CPU, seed=1, batch_size=4)
     features, labels = zip(*bank.batches(3, drop_last=False), strict=True)
     index = torch.cat(features)[:, 0].long()
     assert sorted(index.tolist()) == list(range(7))
@@ -58,6 +61,30 @@ def test_epoch_of_a_bank_is_every_image_once_with_its_label():
 
 @pytest.mark.parametrize(("count", "drop_last", "sizes"), [(7, True, [3, 3]), (7, False, [3, 3, 1]), (2, True, [2])])
 def test_incomplete_batch_is_dropped_as_in_dassl(count, drop_last, sizes):
-    batches = FeatureBank.of(encode, Counted(count), 1, CPU, batch_size=4).batches(3, drop_last)
+    batches = FeatureBank.of(encode, Counted(count), 1, CPU, seed=1, batch_size=4).batches(3, drop_last)
     assert [len(labels) for _, labels in batches] == sizes
     assert len(batches) == len(sizes)
+
+
+class Noise(Dataset):
+    """Images of random pixels."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> dict:
+        return {"img": torch.rand(3, 1, 1) + random.random() + np.random.rand(), "label": 0}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_views_depend_on_the_seed_alone(workers):
+    """Neither on loader workers nor on what was drawn before; and what is drawn later does not depend on them."""
+    plain = FeatureBank.of(encode, Noise(), 2, CPU, seed=1, batch_size=4).features
+    torch.manual_seed(7)
+    bank = FeatureBank.of(encode, Noise(), 2, CPU, seed=1, batch_size=2, num_workers=workers).features
+    after = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.equal(after, torch.rand(1))
+    assert torch.equal(bank, plain)
+    assert len(bank.flatten(end_dim=1).unique(dim=0)) == 2 * 6
+    assert not torch.equal(FeatureBank.of(encode, Noise(), 2, CPU, seed=2, batch_size=4).features, plain)

@@ -1,0 +1,49 @@
+"""Random numbers: of their own for what must not depend on what came before it."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+
+def random_state() -> dict[str, Any]:
+    """The states of Python's, NumPy's and PyTorch's random numbers, on the CPU."""
+    return {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+
+
+@contextmanager
+def own_random_numbers(*key: int) -> Iterator[None]:
+    """Random numbers that follow from the key (integers ≥ 0) alone; those outside go on as if there were none."""
+    before = random_state()
+    words = np.random.SeedSequence(key).generate_state(3)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))
+    torch.random.default_generator.manual_seed(int(words[2]))
+    try:
+        yield
+    finally:
+        set_random_state(before)
+
+
+class OwnView(Dataset):
+    """Items of a dataset, each with random numbers of its own: the same in any order and by any loader worker."""
+
+    def __init__(self, images: Dataset, *key: int) -> None:
+        self.images, self.key = images, key
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Any:
+        with own_random_numbers(*self.key, index):
+            return self.images[index]
