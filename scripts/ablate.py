@@ -19,11 +19,10 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-from catalogue import known_names, unknown_name
 from methods import METHODS
 from protocols import Planner, add_arguments, complete, print_recipes
-from report.series import Series, harmonic_cell
-from runs import Run, RunError, Runner
+from report.series import Cell, Series, harmonic_cell
+from runs import Run, Runner, run_all
 from tabulate import tabulate
 
 SHIP = "TRAINER.SHIP."
@@ -84,7 +83,7 @@ class Variant:
         return [self.label, *map(show, cells), show(Series(kl).cell(count), digits=4), str(min(len(base), len(new)))]
 
 
-def show(cell, digits: int = 2) -> str:
+def show(cell: Cell, digits: int = 2) -> str:
     return "–" if cell.mean is None else f"{cell.mean:.{digits}f} ± {cell.std:.{digits}f}"
 
 
@@ -102,8 +101,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_arguments(parser)
     args = parser.parse_args(argv)
     args.protocol = "base2new"
-    if args.dataset not in known_names():
-        parser.error(unknown_name(args.dataset))
     complete(args, parser, [args.dataset])
     return args
 
@@ -115,13 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     variants = [*baselines, *(Variant(args, "ship", changed) for changed in ABLATIONS[args.ablation])]
     runs = [run for variant in variants for pair in variant.runs.values() for run in pair]
     print_recipes(runs)
-    runner = Runner(args.quiet)
-    for index, run in enumerate(runs, start=1):
-        try:
-            runner.execute(run, f"[{index}/{len(runs)}]")
-        except RunError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(error.status)
+    run_all(runs, Runner(args.quiet))
     print_table(args, variants)
 
 

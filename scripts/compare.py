@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from layout import PROTOCOLS, TARGETS
 from methods import METHODS
-from protocols import Planner, add_arguments, complete, print_recipes
-from report.published import PUBLISHED
+from protocols import Planner, add_arguments, complete, print_recipes, print_table
 from runs import FAILED, Run, RunError, Runner
-from tables import table
 from tqdm import tqdm
 
 
@@ -78,8 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = plan(args)
     print_recipes(runs)
     failures = list(execute(runs, Runner(quiet=not args.verbose, say=tqdm.write, bars=args.verbose)))
-    names = None if args.protocol in TARGETS else [args.name or name for name in args.datasets]
-    print(f"\n{table([args.output], args.protocol, names, published=[PUBLISHED], seeds=args.seeds)}")
+    print_table(args, args.datasets, args.seeds)
     for message in failures:
         print(f"failed: {message}", file=sys.stderr)
     sys.exit(1 if failures else 0)

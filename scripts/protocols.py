@@ -20,8 +20,9 @@ from pathlib import Path
 from catalogue import default_data, known_names, unknown_name
 from layout import PROTOCOLS, TARGETS, test_folder, train_folder
 from methods import METHODS, Method, recipe_path
+from report.blocks import NoRuns
 from report.published import PUBLISHED
-from runs import Run, RunError, Runner
+from runs import Run, Runner, run_all
 from tables import table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,8 @@ class Planner:
         yield from self.split_classes(("base", "new") if self.method.knows_new else ("base",))
 
     def gzsl(self) -> Iterator[Run]:
-        yield from self.split_classes(("base", "all") if self.method.knows_new else ("base",))
+        if self.method.knows_new:
+            yield from self.split_classes(("base", "all"))
 
     def split_classes(self, parts: Sequence[str]) -> Iterator[Run]:
         trained = self.training("base", self.args.shots[0])
@@ -174,19 +176,22 @@ def print_recipes(runs: Sequence[Run]) -> None:
         print(f"{trainer}: recipe {recipe_path(trainer, recipe).relative_to(CHECKOUT)}")
 
 
+def print_table(args: argparse.Namespace, datasets: Sequence[str], seeds: Sequence[int] | None = None) -> None:
+    """The protocol's table, beside published figures; of xd and dg with all that was trained and tested."""
+    names = None if args.protocol in TARGETS else [args.name or name for name in datasets]
+    try:
+        print(f"\n{table([args.output], args.protocol, names, published=[PUBLISHED], seeds=seeds)}")
+    except NoRuns as error:
+        print(f"\nNo table: there are no {error}.")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # lines keep their place among those of train.py, in a file too
     args = parse_args(argv)
-    runs, runner = list(plan(args)), Runner(args.quiet)
+    runs = list(plan(args))
     print_recipes(runs)
-    for index, run in enumerate(runs, start=1):
-        try:
-            runner.execute(run, f"[{index}/{len(runs)}]")
-        except RunError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(error.status)
-    names = None if args.protocol in TARGETS else [args.name or args.dataset]
-    print(f"\n{table([args.output], args.protocol, names, published=[PUBLISHED])}")
+    run_all(runs, Runner(args.quiet))
+    print_table(args, [args.dataset])
 
 
 if __name__ == "__main__":

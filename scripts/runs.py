@@ -138,3 +138,13 @@ class Runner:
                 f"{run.title} failed with status {done.returncode}; see {run.folder}/log.txt", done.returncode or 1
             )
         self.say(f"{number} accuracy {record['metrics']['accuracy']:.1f}, {time.monotonic() - start:.0f} s")
+
+
+def run_all(runs: Sequence[Run], runner: Runner) -> None:
+    """Runs them in order; ends the program with the status of the first that fails."""
+    for index, run in enumerate(runs, start=1):
+        try:
+            runner.execute(run, f"[{index}/{len(runs)}]")
+        except RunError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.status)
