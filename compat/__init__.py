@@ -56,7 +56,10 @@ def input_errors() -> tuple[type[Exception], ...]:
     """Return what the built-in engine raises for input that is at fault; Dassl has no exceptions of its own."""
     utils, missing = importlib.import_module("dassl.utils"), sys.modules.get("dassl.missing")
     if missing is None:
-        return (EngineError,)
+        return (
+            EngineError,
+            importlib.import_module("compat.dassl.utils.tools").ImageError,
+        )  # of the mended read_image
     return (EngineError, utils.ConfigError, utils.ImageError, missing.MissingPartError)
 
 
@@ -68,17 +71,15 @@ def _dassl_is_installed() -> bool:
 
 
 def _use_dassl() -> Engine:
-    from . import mends
+    from .mends import MENDS
 
     try:
-        lr_scheduler = importlib.import_module("dassl.optim.lr_scheduler")
-        torchtools = importlib.import_module("dassl.utils.torchtools")
+        for name, mend in MENDS.items():
+            mend(importlib.import_module(name))
     except ImportError as error:
         raise EngineError(
             f"Dassl is installed but cannot be imported: {error}; SHIP_ENGINE=builtin does without it"
         ) from error
-    mends.mend_warmup_schedulers(lr_scheduler)
-    mends.mend_load_checkpoint(torchtools)
     try:
         return Engine("dassl", version("dassl"))
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Mends of what current PyTorch breaks in Dassl 0.6.3; each does nothing where its fault is absent."""
+"""Mends of Dassl 0.6.3: what current PyTorch breaks, and what hides bad input. Each leaves alone what is sound."""
 
 import contextlib
 import functools
@@ -7,14 +7,19 @@ import os
 import pickle
 import sys
 import tempfile
+import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from .dassl.checkpoint_classes import CHECKPOINT_CLASSES
+from .dassl.data.datasets.base_dataset import Datum
+from .dassl.utils.tools import read_image
 
 
 def mend_warmup_schedulers(lr_scheduler: ModuleType) -> None:
@@ -58,11 +63,47 @@ def mend_load_checkpoint(torchtools: ModuleType) -> None:
         with torch.serialization.safe_globals(list(CHECKPOINT_CLASSES)):
             return load(fpath)
 
-    # Dassl imports the function by name, so that several modules may hold it already.
-    for name, module in list(sys.modules.items()):
-        if name.split(".")[0] == "dassl" and getattr(module, "load_checkpoint", None) is load:
-            module.load_checkpoint = load_checkpoint
-    torchtools.load_checkpoint = load_checkpoint
+    _replace(torchtools, "load_checkpoint", load_checkpoint)
+
+
+def mend_read_image(tools: ModuleType) -> None:
+    """Mend dassl.utils.tools.read_image, which tries for ever to read an image that cannot be decoded.
+
+    The built-in engine's takes its place, which raises ImageError.
+    """
+    if _tries_again(tools.read_image):
+        _replace(tools, "read_image", read_image)
+
+
+def mend_datum(base_dataset: ModuleType) -> None:
+    """Mend Datum of dassl.data.datasets.base_dataset, which asks for each file when an item is made.
+
+    That takes a round trip an item on a network disk, and a missing file is an AssertionError that names none.
+    The loaders here look for all images at once, and name those that are missing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            base_dataset.Datum(impath="no such file")
+        except AssertionError:
+            base_dataset.Datum.__init__ = Datum.__init__
+
+
+MENDS = {  # by the module that each looks at
+    "dassl.optim.lr_scheduler": mend_warmup_schedulers,
+    "dassl.utils.torchtools": mend_load_checkpoint,
+    "dassl.utils.tools": mend_read_image,
+    "dassl.data.datasets.base_dataset": mend_datum,
+}
+
+
+def _replace(owner: ModuleType, name: str, new: Any) -> None:
+    """Rebinds a function wherever Dassl holds it: it imports functions by name, into several modules."""
+    old = getattr(owner, name)
+    for title, module in list(sys.modules.items()):
+        if title.split(".")[0] == "dassl" and getattr(module, name, None) is old:
+            setattr(module, name, new)
+    setattr(owner, name, new)
 
 
 def _small_scheduler() -> StepLR:
@@ -80,6 +121,28 @@ def _can_be_built(base: type[LRScheduler]) -> bool:
     except TypeError:
         return False
     return True
+
+
+class _SecondTry(BaseException):
+    """Not an Exception, so that what catches those lets it through."""
+
+
+def _tries_again(read: Callable[[str], Any]) -> bool:
+    tries = []
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        tries.append(args)
+        raise OSError("a probe") if len(tries) == 1 else _SecondTry
+
+    with tempfile.NamedTemporaryFile() as file, mock.patch("PIL.Image.open", fail):
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                read(file.name)
+        except _SecondTry:
+            return True
+        except Exception:  # noqa: BLE001 - whatever it makes of the error, it does not try again
+            return False
+    return False
 
 
 def _reads_scheduler_objects(load: Any) -> bool:

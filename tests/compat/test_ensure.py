@@ -23,6 +23,10 @@ import torch
 def load_checkpoint(path):
     return torch.load(path, map_location="cpu", weights_only=False)
 """,
+    "utils/tools.py": "def read_image(path): raise OSError(path)",
+    "data/__init__.py": "",
+    "data/datasets/__init__.py": "",
+    "data/datasets/base_dataset.py": "class Datum:\n    def __init__(self, impath): pass",
 }
 
 

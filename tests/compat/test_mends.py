@@ -1,13 +1,16 @@
 """The mends of Dassl on current PyTorch, on small modules with the same faults."""
 
+import os
 from types import ModuleType
 
 import pytest
 import torch
+from PIL import Image
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 from compat import mends
+from compat.dassl.utils.tools import ImageError
 
 
 def optimizer():
@@ -93,3 +96,59 @@ def test_sound_load_checkpoint_is_left_alone(monkeypatch):
     mends.mend_load_checkpoint(torchtools)
     assert torchtools.load_checkpoint is engine.load_checkpoint
     assert not hasattr(torchtools.load_checkpoint, "__wrapped__")
+
+
+def test_unreadable_image_ends_in_an_error_after_the_mend(tmp_path, monkeypatch):
+    def read_image(path):
+        while True:
+            try:
+                return Image.open(path).convert("RGB")
+            except OSError:
+                pass
+
+    tools, data_manager = (ModuleType(f"dassl.{name}") for name in ("utils.tools", "data.data_manager"))
+    for module in (tools, data_manager):
+        module.read_image = read_image
+        monkeypatch.setitem(mends.sys.modules, module.__name__, module)
+    mends.mend_read_image(tools)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
+        data_manager.read_image(broken)
+    Image.new("L", (2, 2)).save(tmp_path / "sound.png")
+    assert tools.read_image(tmp_path / "sound.png").mode == "RGB"
+
+
+def test_sound_read_image_is_left_alone():
+    def read_image(path):
+        return Image.open(path)
+
+    tools = ModuleType("tools")
+    tools.read_image = read_image
+    mends.mend_read_image(tools)
+    assert tools.read_image is read_image
+
+
+def datum_module(check: bool):
+    class Datum:
+        def __init__(self, impath="", label=0, domain=0, classname=""):
+            assert not check or os.path.isfile(impath)
+            self._impath, self._label, self._domain, self._classname = impath, label, domain, classname
+
+    module = ModuleType("base_dataset")
+    module.Datum = Datum
+    return module
+
+
+def test_items_of_missing_files_can_be_made_after_the_mend():
+    module = datum_module(check=True)
+    mends.mend_datum(module)
+    item = module.Datum(impath="missing.jpg", label=3, classname="cat")
+    assert (item._impath, item._label, item._domain, item._classname) == ("missing.jpg", 3, 0, "cat")
+
+
+def test_items_that_ask_for_no_file_are_left_alone():
+    module = datum_module(check=False)
+    before = module.Datum.__init__
+    mends.mend_datum(module)
+    assert module.Datum.__init__ is before
