@@ -35,6 +35,6 @@ setup(
     extras_require={
         "dassl": ["dassl @ git+https://github.com/KaiyangZhou/Dassl.pytorch"],
         "plots": ["matplotlib"],
-        "dev": ["pytest", "hypothesis", "ruff", "matplotlib"],
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib"],
     },
 )

@@ -17,4 +17,5 @@ setup_env $active
 cd "$checkout"
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
-exec "$PYTHON" -m pytest "$@"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # most of the time goes into starting processes: two at a time, one thread each
+exec "$PYTHON" -m pytest -n 2 --dist loadfile "$@"
