@@ -4,21 +4,38 @@
         --config-file configs/trainers/SHIP/shapes.yaml --output-dir output/try \\
         DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES base
 
-Input that is at fault ends in a message and exit status 2.
+Killed, it goes on from the last epoch when it is started again; where it is complete, it prints its result.
+
+Exit status: 0; 2 and a message for input that is at fault, an output folder that is in use or holds another run, and
+files that cannot be written; 3 where the loss is not finite; 130 and 143 where SIGINT and SIGTERM stopped it.
 """
 
 import argparse
+import contextlib
+import errno
+import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import compat
 
 
-def fail(error: object) -> None:
-    """Ends the program with a message for the user."""
+def fail(error: object, status: int = 2) -> None:
+    """Ends the program with a message for the user, which is in the log too."""
     print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
+    write_log(f"error: {error}\n")
+    sys.exit(status)
+
+
+def write_log(text: str) -> None:
+    """Adds to the log what does not go to standard output, where there is a log."""
+    log = getattr(sys.stdout, "file", None)  # of Dassl's logger, and the built-in engine's
+    if log and not log.closed:
+        with contextlib.suppress(OSError):
+            log.write(text)
+            log.flush()
 
 
 try:
@@ -36,8 +53,13 @@ from yacs.config import CfgNode
 
 import datasets
 import trainers
+from trainers.blocks import run_folder
 from trainers.blocks.errors import InputError, did_you_mean
+from trainers.blocks.files import cannot_write
+from trainers.blocks.results import EVALUATION, TRAINING
+from trainers.blocks.warnings_once import warnings_once
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 USER_ERRORS = (InputError, datasets.DatasetError, *compat.input_errors())
 
 
@@ -60,9 +82,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--eval-only", action="store_true", help="evaluate only")
     parser.add_argument("--model-dir", default="", help="with --eval-only: output folder of the run to evaluate")
     parser.add_argument("--load-epoch", type=int, help="with --model-dir: epoch of the checkpoint; default: newest")
+    parser.add_argument("--force", action="store_true", help="start over in an output folder that holds a run")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms, on GPUs too; slower")
     parser.add_argument("--no-train", action="store_true", help="do not train")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that change the configuration")
     return parser.parse_args(argv)
+
+
+def default_cfg() -> CfgNode:
+    """The configuration before anything is set: Dassl's keys, the datasets' and the methods'."""
+    cfg = get_cfg_default()
+    cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
+    cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
+    cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
+    trainers.extend_cfg(cfg)
+    return cfg
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
@@ -70,11 +104,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
 
     Raises InputError for files, keys and values that do not fit.
     """
-    cfg = get_cfg_default()
-    cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
-    cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
-    cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
-    trainers.extend_cfg(cfg)
+    cfg = default_cfg()
     for path in (args.dataset_config_file, args.config_file):
         if path:
             merge_file(cfg, path)
@@ -160,16 +190,44 @@ def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
     print(cfg)
 
 
+def be_deterministic() -> None:
+    """Has PyTorch use algorithms that give the same figures every time, or stop where it has none."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def trains(args: argparse.Namespace, cfg: CfgNode) -> bool:
+    return not (args.eval_only or args.no_train or cfg.TRAINER.NAME.startswith("ZeroshotCLIP"))
+
+
 def run(args: argparse.Namespace) -> None:
+    """Does what the command asks for, unless the output folder has it already."""
     cfg = setup_cfg(args)
     check_names(cfg)
-    if not (args.eval_only or args.no_train or cfg.TRAINER.NAME.startswith("ZeroshotCLIP")):
+    if trains(args, cfg):
         datasets.check_trainable(cfg.DATASET.NAME)
+    mode = TRAINING if trains(args, cfg) else EVALUATION
+    wanted = run_folder.Wanted(cfg, default_cfg(), mode, args.model_dir if args.eval_only else "", args.load_epoch)
+    with run_folder.locked(cfg.OUTPUT_DIR), warnings_once():
+        if args.force:
+            run_folder.start_over(cfg.OUTPUT_DIR, needed=(args.model_dir, cfg.RESUME, cfg.TRAINER.SHIP.SOURCE))
+        record = None if args.no_train else run_folder.complete_record(wanted)
+        if record:
+            print(run_folder.summary(record))
+        else:
+            execute(args, cfg)
+
+
+def execute(args: argparse.Namespace, cfg: CfgNode) -> None:
+    """Trains or evaluates."""
     if cfg.SEED >= 0:
         print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)
     setup_logger(cfg.OUTPUT_DIR)
-    if torch.cuda.is_available() and cfg.USE_CUDA:
+    if args.deterministic:
+        be_deterministic()
+    elif torch.cuda.is_available() and cfg.USE_CUDA:
         torch.backends.cudnn.benchmark = True
 
     print_args(args, cfg)
@@ -191,6 +249,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     except USER_ERRORS as error:
         # an error in a loader's worker process arrives with that process's traceback before its message
         fail(str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip())
+    except FloatingPointError as error:
+        fail(error, status=3)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            write_log(traceback.format_exc())
+            raise
+        fail(cannot_write(error.filename or "a file", error))
+    except KeyboardInterrupt:
+        fail("stopped by SIGINT", status=130)
+    except Exception:
+        write_log(traceback.format_exc())
+        raise
 
 
 if __name__ == "__main__":

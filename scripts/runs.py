@@ -46,7 +46,8 @@ class Run:
         what = f"{self.dataset}, {self.classes} classes, {self.shots} shots"
         return f"{self.method.trainer} {self.recipe} seed {self.seed}: {action} on {what}"
 
-    def command(self) -> list[str]:
+    def command(self, force: bool = False) -> list[str]:
+        """The call of train.py; by `force` it starts over where the folder holds a complete run."""
         command = [
             *(sys.executable, str(CHECKOUT / "train.py"), "--root", str(self.data), "--seed", str(self.seed)),
             *("--trainer", self.method.trainer, "--output-dir", str(self.folder)),
@@ -57,6 +58,8 @@ class Run:
             command.append("--eval-only")
             if self.model:
                 command += ["--model-dir", str(self.model.folder)]
+        if force:
+            command.append("--force")
         return [
             *(*command, "DATASET.NUM_SHOTS", str(self.shots), "DATASET.SUBSAMPLE_CLASSES", self.classes),
             *self.pairs,
@@ -130,7 +133,8 @@ class Runner:
         (run.folder / FAILED).unlink(missing_ok=True)
         start = time.monotonic()
         output = subprocess.DEVNULL if self.quiet else None
-        done = subprocess.run(run.command(), stdout=output, env=self.environment)
+        outdated = run.record() is not None
+        done = subprocess.run(run.command(force=outdated), stdout=output, env=self.environment)
         self.ran.add(run.folder)
         record = run.record()
         if done.returncode or record is None:

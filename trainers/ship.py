@@ -20,6 +20,7 @@ from .blocks.feature_trainer import FeatureTrainer, Stage
 from .blocks.features import Batch, Batches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.prompts import template_of
+from .blocks.randomness import random_numbers_kept
 from .blocks.synthesis import (
     SYNTHESES,
     MixedBatches,
@@ -76,7 +77,8 @@ class SHIP(FeatureTrainer):
             self.writer = VAESynthesizer(self.vae, self.backbone, known)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
-        names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
+        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+            names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
         template = template_of(self.cfg.DATASET.NAME)
         self.synthesizer = build_synthesizer(
             options.SYNTHESIS, names, known, self.vae, self.backbone, template, self.views

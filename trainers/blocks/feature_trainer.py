@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from dassl.data import DataManager
@@ -18,16 +19,21 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
 
-from . import gzsl, methods
+from . import gzsl, methods, run_state
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
 from .classifiers import FeatureClassifier
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
+from .files import cannot_write, sha256_of
+from .identity import code_version, config_hash, plain
+from .interruption import Stopped, StopSignals
 from .precision import Precision
 from .progress import progress
-from .randomness import OwnView, own_random_numbers
-from .results import read_record, run_record, write_record
+from .randomness import OwnView, own_random_numbers, random_numbers_kept
+from .results import EVALUATION, TRAINING, read_record, run_record, write_record
+from .resume import Kept, StateFolder, StateKeeper, write_failed
+from .run_folder import check_same_run
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -41,6 +47,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     cfg.TRAINER.FEATURES = CfgNode()
     cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
     cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
+    cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
 
 
 @dataclass
@@ -87,10 +94,11 @@ class FeatureTrainer(TrainerX):
     # --- construction, in the order in which Dassl calls it
 
     def build_data_loader(self) -> None:
-        plain = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
+        untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
         # without workers random numbers are drawn as Dassl draws them; with some, independently of their number
         wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
-        self.dm = DataManager(self.cfg, custom_tfm_train=plain, dataset_wrapper=wrapper)
+        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+            self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
         self.image_loader = self.train_loader_x = self.dm.train_loader_x
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
         self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
@@ -107,7 +115,12 @@ class FeatureTrainer(TrainerX):
 
     def build_model(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.started: dict[str, float] = {}  # when the parts began that are not over
         self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
+        self.mode, self.code = EVALUATION, code_version()
+        self.stop = StopSignals()
+        self.states = StateKeeper(self.output_dir, self.cfg.TRAINER.FEATURES.RESUME_EVERY)
+        self.kept: Kept | None = None  # the state to go on from, until its stage begins
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
@@ -165,10 +178,11 @@ class FeatureTrainer(TrainerX):
         return self._bank
 
     def encode_views(self, views: int) -> FeatureBank:
+        images = self.image_loader.dataset
         with self.clock("features"):
             return FeatureBank.of(
                 self.backbone.encode_image,
-                self.image_loader.dataset,
+                images.images if isinstance(images, OwnView) else images,  # a bank's views have numbers of their own
                 views,
                 self.device,
                 seed=self.seed,
@@ -201,6 +215,18 @@ class FeatureTrainer(TrainerX):
             print(f"{self.cfg.TRAINER.NAME} has nothing to train")
             self.test()
             return
+        self.mode = TRAINING
+        with self.stop:
+            try:
+                self.train_stages()
+            except Stopped as stopped:
+                self.states.flush()
+                self.close_writer()
+                print(f"Stopped by {stopped.name}; the same command goes on from the newest state, if there is one")
+                raise
+        self.states.clear()
+
+    def train_stages(self) -> None:
         self.before_train()
         if self.classifier.remembers and self.start_epoch == 0:
             self.classifier.remember(*self.mean_features())
@@ -227,12 +253,17 @@ class FeatureTrainer(TrainerX):
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""
         self.stage, self.train_loader_x, self.max_epoch = stage, stage.batches, stage.epochs
         steps = len(stage.batches)
-        with self.clock(stage.title), progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
-            for self.epoch in range(first, stage.epochs):
-                self.draw_anew()
-                self.before_epoch()
-                self.run_epoch()
-                after_epoch()
+        with self.clock(stage.title):
+            first = self.take_up(stage, first)
+            self.epoch = max(0, first - 1)
+            with progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
+                for self.epoch in range(first, stage.epochs):
+                    with self.stop.postponed():
+                        self.draw_anew()
+                        self.before_epoch()
+                        self.run_epoch()
+                        after_epoch()
+                        self.states.keep(self.about(self.epoch + 1), self.state())
 
     def draw_anew(self) -> None:
         """Gives the images of loader workers other views than in the epochs before."""
@@ -243,13 +274,29 @@ class FeatureTrainer(TrainerX):
     def forward_backward(self, batch: Batch) -> dict[str, float]:
         with self.numerics.autocast():
             loss, summary = self.stage.loss(*batch)
-        self.detect_anomaly(loss)
+        try:
+            self.detect_anomaly(loss)
+        except FloatingPointError as error:
+            raise self.diverged(loss, batch) from error
         self.numerics.step(loss, self.stage.optimizer)
         if self.stage.per_step or self.batch_idx + 1 == self.num_batches:
             self.stage.scheduler.step()
         self.bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
         self.bar.update()
+        self.stop.check()
         return {"loss": loss.item(), **summary}
+
+    def diverged(self, loss: Tensor, batch: Batch) -> FloatingPointError:
+        """The error for a loss that is not finite; leaves the run's state for inspection."""
+        stage = self.stage
+        where = f"{stage.title}, epoch {self.epoch + 1}/{stage.epochs}, step {self.batch_idx + 1}/{self.num_batches}"
+        state = {**self.state(), "features": batch[0], "labels": batch[1], "loss": loss.item()}
+        path = write_failed(self.output_dir, Kept(self.about(self.epoch) | {"step": self.batch_idx + 1}, state))
+        return FloatingPointError(
+            f"The loss is {loss.item()} in {where}. The state before that step, with its batch, is in {path}.\n"
+            "A lower learning rate (OPTIM.LR) or another precision may help; so changed, it is another run: give it "
+            "another output folder, or start over in this one."
+        )
 
     def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         logits = self.classifier(features)
@@ -259,13 +306,62 @@ class FeatureTrainer(TrainerX):
         """Gives each stage curves of its own, and keeps what its last epoch came to, for results.json."""
         part, _, name = tag.partition("/")
         if part == "train":
-            self.trained.setdefault(self.stage.title, {})[name] = scalar_value
+            self.trained.setdefault(self.stage.title, {})[name] = float(scalar_value)
             if self.stage.title != self.cfg.TRAINER.NAME:
                 tag = f"{self.stage.title}/{name}"
         super().write_scalar(tag, scalar_value, global_step)
 
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
+
+    # --- going on with a run that was killed
+
+    def about(self, epoch: int) -> dict[str, Any]:
+        """Which state `state` is: that after so many epochs of the stage."""
+        position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
+        return {**position, "config": plain(self.cfg), "hash": config_hash(self.cfg)}
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on."""
+        seconds = {part: self.elapsed(part) for part in (*self.seconds, *self.started)}
+        figures = {"best_result": float(self.best_result), "seconds": seconds, "trained": self.trained}
+        return {**run_state.collect(*self.changing()), **figures}
+
+    def changing(self) -> tuple:
+        """What an epoch of the stage changes."""
+        return self.learned()[1], self.stage.optimizer, self.stage.scheduler, self.numerics.scaler
+
+    def take_up(self, stage: Stage, first: int) -> int:
+        """Puts the run into the kept state, if that is of this stage; the epoch to begin with.
+
+        A run that is new keeps the state that it begins in: without, a checkpoint of Dassl's that it leaves before
+        its first state would be gone on from, and that knows of no random numbers.
+        """
+        if self.kept is None or self.kept.about["stage"] != stage.title:
+            if first == 0 and self.states.every and not self.states.folder.begun():
+                self.states.write(Kept(self.about(0), self.state()))
+            return first
+        (about, state), self.kept = self.kept, None
+        run_state.restore(state, *self.changing())
+        self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
+        print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
+        return about["epoch"]
+
+    def resume_model_if_exist(self, directory: str) -> int:
+        """The epoch of the classifier's training to begin with: by a kept state, else by Dassl's checkpoint.
+
+        The output folder's own state comes before that of a folder to resume from. Raises InputError where it is of
+        another configuration.
+        """
+        for folder in dict.fromkeys((self.output_dir, directory)):
+            states = StateFolder(folder)
+            self.kept = states.newest()
+            if self.kept is not None:
+                check_same_run(folder, self.kept.about["config"], self.cfg)
+                return self.kept.about["epoch"] if self.kept.about["stage"] == self.cfg.TRAINER.NAME else 0
+            if states.begun():
+                return 0  # not from Dassl's checkpoint, which would not lead to the same figures
+        return super().resume_model_if_exist(directory)
 
     # --- evaluation
 
@@ -287,8 +383,9 @@ class FeatureTrainer(TrainerX):
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
             record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
-            about = {"split": split, "model": self.model_record.get("folder"), "training": self.trained}
-            write_record({**record, **about, "seconds": self.seconds}, self.cfg.OUTPUT_DIR)
+            about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
+            model = {"model": self.model_record.get("folder"), "checkpoint": self.model_record.get("checkpoint")}
+            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
         return metrics["accuracy"]
 
     def seen_classes(self) -> Tensor | None:
@@ -344,7 +441,10 @@ class FeatureTrainer(TrainerX):
 
     def save_model(self, *args, **kwargs) -> None:
         self.tune()
-        super().save_model(*args, **kwargs)
+        try:
+            super().save_model(*args, **kwargs)
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+            raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
 
     def model_inference(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone.encode_image(images))
@@ -361,14 +461,25 @@ class FeatureTrainer(TrainerX):
             return
         path = checkpoint_path(Path(directory) / name, epoch)
         stored = load_state(module, path)
+        self.model_record["checkpoint"] = {
+            "file": f"{name}/{path.name}",
+            "sha256": sha256_of(path),
+            "asked_for": epoch,
+        }
         print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
 
     @contextmanager
     def clock(self, part: str) -> Iterator[None]:
         """Adds to the wall time of a part of the run, in seconds."""
-        start = time.perf_counter()
+        self.started[part] = time.perf_counter()
         yield
-        self.seconds[part] = round(self.seconds.get(part, 0.0) + time.perf_counter() - start, 3)
+        self.seconds[part] = self.elapsed(part)
+        del self.started[part]
+
+    def elapsed(self, part: str) -> float:
+        """Wall time of a part so far, in seconds."""
+        running = time.perf_counter() - self.started[part] if part in self.started else 0.0
+        return round(self.seconds.get(part, 0.0) + running, 3)
 
 
 def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:

@@ -1,7 +1,6 @@
 """results.json: what a run found, with all that is needed to find it again."""
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -11,8 +10,12 @@ import dassl
 import torch
 from torch import Tensor
 
+from .files import replace_file
+from .identity import config_hash, plain
+
 FILE_NAME = "results.json"
 FORMAT = 1
+TRAINING, EVALUATION = "training", "evaluation"  # the mode of a run: what it trained is what it tested, or not
 
 
 def run_record(cfg, metrics: dict, classnames: Sequence[str], predicted: Tensor, labels: Tensor) -> dict:
@@ -36,17 +39,11 @@ def run_record(cfg, metrics: dict, classnames: Sequence[str], predicted: Tensor,
         "per_class_accuracy": per_class,
         "classnames": list(classnames),
         "config": plain(cfg),
+        "config_hash": config_hash(cfg),
+        "engine": "built-in" if dassl.__version__.endswith("+builtin") else "Dassl",
         "versions": versions(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
     }
-
-
-def plain(node) -> object:
-    """A configuration as plain dictionaries, lists and values."""
-    if isinstance(node, dict):
-        return {key: plain(value) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return [plain(value) for value in node]
-    return node
 
 
 def versions() -> dict[str, str]:
@@ -63,13 +60,7 @@ def versions() -> dict[str, str]:
 def write_record(record: dict, folder: str | Path) -> Path:
     """Writes results.json whole or not at all: its presence says that the run is complete."""
     path = Path(folder, FILE_NAME)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_file(path, json.dumps(record, indent=1).encode())
     return path
 
 

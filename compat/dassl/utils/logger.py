@@ -2,28 +2,41 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 
 class Logger:
-    """A stand-in for stdout that also writes to `path`, line by line; all else passes through to stdout."""
+    """A stand-in for stdout that also writes to `path`, line by line; all else passes through to stdout.
+
+    Where the disk is full the run goes on without a log, and stderr says so once.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.console = sys.stdout
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - open until the process ends
+        self.file = open(path, "x", encoding="utf-8", buffering=1)  # noqa: SIM115 - open until the process ends
+        self.failed = False
 
     def write(self, text: str) -> int:
-        self.file.write(text)
+        self._log(lambda: self.file.write(text))
         return self.console.write(text)
 
     def flush(self) -> None:
         self.console.flush()
-        self.file.flush()
+        self._log(self.file.flush)
 
     def close(self) -> None:
-        self.file.close()
+        self._log(self.file.close)
+
+    def _log(self, action: Callable[[], object]) -> None:
+        try:
+            if not self.failed:
+                action()
+        except OSError as error:
+            self.failed = True
+            print(f"warning: no more lines go to {self.file.name}: {error.strerror}", file=sys.stderr)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.console, name)
@@ -39,7 +52,7 @@ def setup_logger(output: str | Path | None = None) -> None:
     path = Path(output)
     if path.suffix not in (".txt", ".log"):
         path = path / "log.txt"
-    if path.exists():
+    while path.exists():
         path = path.with_name(path.name + time.strftime("-%Y-%m-%d-%H-%M-%S"))
     if isinstance(sys.stdout, Logger):
         sys.stdout.close()

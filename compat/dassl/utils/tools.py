@@ -1,5 +1,6 @@
 """Files, folders, images, seeds, and a description of the machine."""
 
+import contextlib
 import json
 import os
 import platform
@@ -45,6 +46,24 @@ def write_json(obj: Any, fpath: str | Path) -> None:
     """Write `obj` as JSON with indent 4, making the folder if need be."""
     mkdir_if_missing(os.path.dirname(fpath) or ".")
     Path(fpath).write_text(json.dumps(obj, indent=4), encoding="utf-8")
+
+
+def write_whole(path: str | Path, content: bytes | memoryview) -> None:
+    """Put a file of this content in place of the one that may be there; a crash leaves one of them, whole.
+
+    Raises OSError, which names the file.
+    """
+    part = f"{path}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def set_random_seed(seed: int) -> None:

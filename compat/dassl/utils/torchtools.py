@@ -1,7 +1,7 @@
 """Checkpoints, and small operations on modules and their parameters."""
 
+import io
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..checkpoint_classes import CHECKPOINT_CLASSES
-from .tools import mkdir_if_missing, tolist_if_not
+from .tools import mkdir_if_missing, tolist_if_not, write_whole
 
 BEST_MODEL = "model-best.pth.tar"
 
@@ -34,14 +34,14 @@ def save_checkpoint(
     if remove_module_from_keys:
         state = {**state, "state_dict": _without_module_prefix(state["state_dict"])}
     path = os.path.join(save_dir, model_name or f"model.pth.tar-{state['epoch']}")
-    # A run that is stopped while writing must not leave half a file under the name that a resumed run reads.
-    torch.save(state, path + ".part")
-    os.replace(path + ".part", path)
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getbuffer())
     print(f"Checkpoint saved to {path}")
-    Path(save_dir, "checkpoint").write_text(os.path.basename(path) + "\n", encoding="utf-8")
+    write_whole(os.path.join(save_dir, "checkpoint"), os.path.basename(path).encode() + b"\n")
     if is_best:
         best = os.path.join(save_dir, BEST_MODEL)
-        shutil.copy(path, best)
+        write_whole(best, content.getbuffer())
         print(f'Best checkpoint saved to "{best}"')
 
 

@@ -1,0 +1,160 @@
+"""Runs that are killed and started again: both stages, whatever is trained, and states that were damaged."""
+
+import functools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainers.blocks import resume
+from trainers.blocks.errors import InputError
+
+SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
+WARMUP = ("TRAINER.SHIP.OPTIM.WARMUP_EPOCH", 2, "TRAINER.SHIP.OPTIM.LR_SCHEDULER", "cosine")
+FRESH = ("TRAINER.FEATURES.VIEWS", 0)
+CASES = {
+    "banked views, warm-up": WARMUP,
+    "fresh views, milestones": (*FRESH, "OPTIM.LR_SCHEDULER", "multi_step", "OPTIM.STEPSIZE", "(2, 4)"),
+    "loader workers": (*FRESH, "DATALOADER.NUM_WORKERS", 1),
+    "cache, best on validation": ("TRAINER.SHIP.CLASSIFIER", "TipAdapterF", "TEST.FINAL_MODEL", "best_val"),
+    "one stage": ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "OPTIM.MAX_EPOCH", 4, "OPTIM.WARMUP_EPOCH", 1),
+}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def ship(ship):
+    """As the others have it, with a PromptVAE that takes no time: three steps of it, then twice three."""
+    return functools.partial(ship, *SMALL)
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_is_written(monkeypatch):
+    """However quickly the next one follows."""
+    monkeypatch.setattr(resume, "SHARE", float("inf"))
+
+
+def killed(trainer, step: int) -> None:
+    """Trains until so many steps have been taken; the next one is not finished."""
+    forward_backward, taken = trainer.forward_backward, 0
+
+    def count(batch):
+        nonlocal taken
+        if taken == step:
+            raise Killed
+        taken += 1
+        return forward_backward(batch)
+
+    trainer.forward_backward = count
+    with pytest.raises(Killed):
+        trainer.train()
+
+
+def outcome(folder: Path) -> tuple[dict, dict]:
+    """What must be equal: the figures, and all that the last checkpoint holds."""
+    record = json.loads((folder / "results.json").read_text())
+    (last,) = folder.glob("*/model.pth.tar-[24]")
+    figures = {name: record[name] for name in ("metrics", "per_class_accuracy", "training", "correct")}
+    return figures, torch.load(last, weights_only=True)
+
+
+def unequal(one: object, other: object, where: str = "") -> list[str]:
+    """Places at which nested containers of tensors and plain values are not equal bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return [] if torch.equal(one, other) else [where]
+    if isinstance(one, (list, tuple)):
+        one, other = dict(enumerate(one)), dict(enumerate(other))
+    if isinstance(one, dict):
+        if one.keys() != other.keys():
+            return [where]
+        return [place for key in one for place in unequal(one[key], other[key], f"{where}/{key}")]
+    return [] if one == other else [where]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_run_ends_as_if_nothing_had_happened(case, ship, tmp_path):
+    ship(*CASES[case], folder="whole").train()
+    for step in (1, 2, 1, 4):  # of each process; what comes after the last whole epoch is done again
+        killed(ship(*CASES[case]), step)
+        assert (tmp_path / "run/resume").is_dir()
+    ship(*CASES[case]).train()
+    assert unequal(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
+    assert not (tmp_path / "run/resume").exists()
+
+
+def test_state_holds_tensors_and_plain_values_and_the_last_two_are_kept(ship, tmp_path):
+    killed(ship(), 7)
+    first, second = sorted((tmp_path / "run/resume").iterdir())
+    kept = resume.read(second)
+    assert [kept.about[name] for name in ("stage", "epoch", "epochs")] == ["SHIP", 1, 2]
+    assert resume.read(first).about["stage"] == "PromptVAE"
+    assert {"python", "numpy", "torch", "cuda"} == kept.state["random"].keys()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_damaged_state_is_noticed_and_the_one_before_is_used(damage, ship, tmp_path, capsys):
+    ship(folder="whole").train()
+    killed(ship(), 7)
+    newest = max((tmp_path / "run/resume").iterdir())
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "empty": b""}[damage])
+    capsys.readouterr()
+    ship().train()
+    out = capsys.readouterr().out
+    assert f"{newest} cannot be used" in out
+    assert "Going on with PromptVAE after epoch 3 of 3" in out
+    assert unequal(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
+
+
+def test_run_whose_states_are_all_damaged_starts_over(ship, tmp_path, capsys):
+    pairs = ("TRAIN.CHECKPOINT_FREQ", 1)
+    ship(*pairs, folder="whole").train()
+    killed(ship(*pairs), 7)
+    for path in (tmp_path / "run/resume").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    killed(ship(*pairs), 0)
+    ship(*pairs).train()
+    assert "starting over" in capsys.readouterr().out
+    assert unequal(outcome(tmp_path / "whole"), outcome(tmp_path / "run")) == []
+
+
+def test_state_of_another_configuration_is_refused_with_what_differs(ship):
+    killed(ship(), 5)
+    with pytest.raises(InputError, match=r"OPTIM.LR: 0.002 there, 0.5 here\n") as caught:
+        ship("OPTIM.LR", 0.5, "TRAIN.PRINT_FREQ", 1).train()
+    assert "PRINT_FREQ" not in str(caught.value)
+
+
+def test_run_without_states_goes_on_from_dassls_checkpoint(ship, tmp_path, capsys):
+    pairs = ("TRAINER.FEATURES.RESUME_EVERY", 0, "TRAIN.CHECKPOINT_FREQ", 1)
+    killed(ship(*pairs), 7)
+    assert not (tmp_path / "run/resume").exists()
+    capsys.readouterr()
+    ship(*pairs, "RESUME", tmp_path / "run", folder="other").train()
+    out = capsys.readouterr().out
+    assert "epoch [1/2]" not in out
+    assert "epoch [2/2]" in out
+
+
+def test_state_of_another_folder_is_gone_on_from(ship, tmp_path):
+    ship(folder="whole").train()
+    killed(ship(), 7)
+    ship("RESUME", tmp_path / "run", folder="moved").train()
+    assert unequal(outcome(tmp_path / "whole"), outcome(tmp_path / "moved")) == []
+
+
+def test_state_is_written_as_often_as_asked_and_at_the_end_of_a_stage(ship, tmp_path, monkeypatch):
+    written = []
+    write = resume.StateFolder.write
+    monkeypatch.setattr(
+        resume.StateFolder,
+        "write",
+        lambda self, kept: (written.append((kept.about["stage"], kept.about["epoch"])), write(self, kept)),
+    )
+    ship("TRAINER.FEATURES.RESUME_EVERY", 2).train()
+    assert written == [("PromptVAE", 0), ("PromptVAE", 2), ("PromptVAE", 3), ("SHIP", 2)]

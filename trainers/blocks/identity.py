@@ -1,0 +1,97 @@
+"""What a run is: the part of its configuration that decides its figures, and the code that ran it."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ELSEWHERE = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
+SHOWN = ("VERBOSE", "TRAIN.PRINT_FREQ")
+WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY",)
+WORKERS = "DATALOADER.NUM_WORKERS"
+FOLDERS_OF_RUNS = ("TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS")  # output folders, which may be moved as a whole
+
+
+class Difference(NamedTuple):
+    """A key with its values in two runs."""
+
+    key: str
+    there: Any
+    here: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.there!r} there, {self.here!r} here"
+
+
+def plain(node: object) -> Any:
+    """A configuration as plain dictionaries, lists and values."""
+    if isinstance(node, dict):
+        return {key: plain(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [plain(value) for value in node]
+    return node
+
+
+def flat(config: Mapping, above: str = "") -> dict[str, Any]:
+    """Values by their dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: plain(value)}
+    return found
+
+
+def deciding(config: Mapping) -> dict[str, Any]:
+    """The keys that decide a run's figures, as they are compared.
+
+    How many workers load images does not matter, whether there are any may: images that are augmented anew in every
+    epoch get their random numbers as Dassl has it without workers, and numbers of their own with some.
+    """
+    keys = {key: value for key, value in flat(config).items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN)}
+    fresh = not keys.get("TRAINER.FEATURES.VIEWS", 0) and keys.get("TRAINER.FEATURES.AUGMENT", True)
+    workers = keys.pop(WORKERS, 0)
+    if fresh:
+        keys[WORKERS] = min(workers, 1)
+    for key in FOLDERS_OF_RUNS:
+        if keys.get(key):
+            keys[key] = tail(keys[key])
+    return keys
+
+
+def tail(folder: str | Path) -> str:
+    """What tells runs of one output folder apart, wherever that has been moved to: the last four parts."""
+    return "/".join(Path(folder).absolute().parts[-4:])
+
+
+def config_hash(config: Mapping) -> str:
+    """SHA-256 of what decides a run's figures, in hexadecimal."""
+    return hashlib.sha256(json.dumps(deciding(config), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differences(there: Mapping, here: Mapping, defaults: Mapping | None = None) -> list[Difference]:
+    """Keys that decide and differ; a key that one of them lacks has there the value that it has in `defaults`."""
+    known = deciding(defaults) if defaults else {}
+    one, other = known | deciding(there), known | deciding(here)
+    keys = sorted(one.keys() | other.keys())
+    return [Difference(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+
+
+def code_version() -> dict[str, Any]:
+    """The commit of the checkout that this file belongs to and whether files differ from it; else the version."""
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        pass
+    try:
+        return {"version": metadata.version("ship-dassl")}
+    except metadata.PackageNotFoundError:
+        return {"version": None}
+
+
+def git(*words: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
