@@ -69,6 +69,8 @@ class SHIP(FeatureTrainer):
     def before_train(self) -> None:
         super().before_train()
         known, options = self.dm.dataset.classnames, self.options
+        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+            names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
         if options.SOURCE:
             path = checkpoint_path(Path(options.SOURCE) / "ship", None)
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path)
@@ -77,8 +79,6 @@ class SHIP(FeatureTrainer):
             self.writer = VAESynthesizer(self.vae, self.backbone, known)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
-        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
-            names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
         template = template_of(self.cfg.DATASET.NAME)
         self.synthesizer = build_synthesizer(
             options.SYNTHESIS, names, known, self.vae, self.backbone, template, self.views

@@ -1,12 +1,10 @@
 """Runs that are killed and started again: both stages, whatever is trained, and states that were damaged."""
 
 import functools
-import json
-from pathlib import Path
 
 import pytest
-import torch
 
+from tests.trainers.outcomes import outcome, unequal
 from trainers.blocks import resume
 from trainers.blocks.errors import InputError
 
@@ -52,27 +50,6 @@ def killed(trainer, step: int) -> None:
     trainer.forward_backward = count
     with pytest.raises(Killed):
         trainer.train()
-
-
-def outcome(folder: Path) -> tuple[dict, dict]:
-    """What must be equal: the figures, and all that the last checkpoint holds."""
-    record = json.loads((folder / "results.json").read_text())
-    (last,) = folder.glob("*/model.pth.tar-[24]")
-    figures = {name: record[name] for name in ("metrics", "per_class_accuracy", "training", "correct")}
-    return figures, torch.load(last, weights_only=True)
-
-
-def unequal(one: object, other: object, where: str = "") -> list[str]:
-    """Places at which nested containers of tensors and plain values are not equal bit for bit."""
-    if isinstance(one, torch.Tensor):
-        return [] if torch.equal(one, other) else [where]
-    if isinstance(one, (list, tuple)):
-        one, other = dict(enumerate(one)), dict(enumerate(other))
-    if isinstance(one, dict):
-        if one.keys() != other.keys():
-            return [where]
-        return [place for key in one for place in unequal(one[key], other[key], f"{where}/{key}")]
-    return [] if one == other else [where]
 
 
 @pytest.mark.parametrize("case", CASES)

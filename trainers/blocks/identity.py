@@ -43,13 +43,14 @@ def flat(config: Mapping, above: str = "") -> dict[str, Any]:
     return found
 
 
-def deciding(config: Mapping) -> dict[str, Any]:
-    """The keys that decide a run's figures, as they are compared.
+def deciding(config: Mapping, defaults: Mapping | None = None) -> dict[str, Any]:
+    """The keys that decide a run's figures, as they are compared; what is not there is as in `defaults`.
 
     How many workers load images does not matter, whether there are any may: images that are augmented anew in every
     epoch get their random numbers as Dassl has it without workers, and numbers of their own with some.
     """
-    keys = {key: value for key, value in flat(config).items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN)}
+    values = flat(defaults or {}) | flat(config)
+    keys = {key: value for key, value in values.items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN)}
     fresh = not keys.get("TRAINER.FEATURES.VIEWS", 0) and keys.get("TRAINER.FEATURES.AUGMENT", True)
     workers = keys.pop(WORKERS, 0)
     if fresh:
@@ -72,8 +73,7 @@ def config_hash(config: Mapping) -> str:
 
 def differences(there: Mapping, here: Mapping, defaults: Mapping | None = None) -> list[Difference]:
     """Keys that decide and differ; a key that one of them lacks has there the value that it has in `defaults`."""
-    known = deciding(defaults) if defaults else {}
-    one, other = known | deciding(there), known | deciding(here)
+    one, other = deciding(there, defaults), deciding(here, defaults)
     keys = sorted(one.keys() | other.keys())
     return [Difference(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
 
