@@ -1,13 +1,12 @@
 """Kills a run of train.py again and again, and compares what it comes to with a run that nobody disturbed.
 
-    python tests/fault_injection.py --kills 20 --output output/kills [--seed 1] [ARGUMENTS OF train.py …]
+    python tests/fault_injection.py --kills 20 --output output/kills [--chance SEED] [ARGUMENTS OF train.py …]
 
-Trains on base classes and evaluates on new ones; by default SHIP on `shapes`, a short setting. A process is killed with
-SIGKILL at a random step of either stage, at a random moment, or in a random place of writing a state, a checkpoint or
-results.json: half of the file written, all written and not yet renamed, just renamed. Metrics, accuracy of each class,
-means of each stage and the last checkpoint have to be equal bit for bit. Exit status: 0 if they are, else 1.
-
-Each process is a fork of this one, which saves the seconds that importing takes.
+Trains on base classes and evaluates on new ones; by default SHIP on `shapes`, a short setting. A process is killed
+with SIGKILL at a random step of either stage, at a random moment, or in a random place of writing a state, a
+checkpoint or results.json: half of the file written, all written and not yet renamed, just renamed. Metrics, accuracy
+of each class, means of each stage and the last checkpoint have to be equal bit for bit. Exit status: 0 if they are,
+else 1. Needs Linux. Each process is a fork of this one, which saves the seconds that importing takes.
 """
 
 import argparse
@@ -32,8 +31,8 @@ SHIP_ON_SHAPES = [
     *("--root", "data", "--seed", "1", "--trainer", "SHIP"),
     *("--dataset-config-file", str(CHECKOUT / "configs/datasets/shapes.yaml")),
     *("--config-file", str(CHECKOUT / "configs/trainers/SHIP/shapes.yaml"), "DATASET.NUM_SHOTS", "4"),
-    *("TRAINER.FEATURES.VIEWS", "2", "TRAINER.SHIP.BATCH_SIZE", "25", "TRAINER.SHIP.OPTIM.MAX_EPOCH", "12"),
-    *("OPTIM.MAX_EPOCH", "12"),
+    *("TRAINER.FEATURES.VIEWS", "2", "TRAINER.SHIP.BATCH_SIZE", "25", "TRAINER.SHIP.OPTIM.MAX_EPOCH", "14"),
+    *("OPTIM.MAX_EPOCH", "14"),
 ]
 IN_EVALUATION = 0.1  # of the kills
 
@@ -89,9 +88,9 @@ def kill_after(seconds: float, report: Path) -> str:
     return f"after {seconds:.2f} s"
 
 
-def random_fault(chance: random.Random, training: bool, report: Path) -> Callable[[], str]:
-    """What to do in the process that is to be killed."""
-    moment = chance.choice(["half written", "not yet renamed", "renamed"])
+def random_fault(chance: random.Random, training: bool, last: bool, report: Path) -> Callable[[], str]:
+    """What to do in the process that is to be killed; once its results.json has its name a run is complete."""
+    moment = chance.choice(["half written", "not yet renamed", "renamed"] if training or last else ["half written"])
     kind = chance.choices(["step", "writing", "time"], [5, 4, 1])[0] if training else "writing"
     if kind == "step":
         count = chance.randint(0, 9)
@@ -149,8 +148,8 @@ def disturbed(words: list[str], folder: Path, kills: int, chance: random.Random)
     for stage, arguments in enumerate(commands(words, folder)):
         allowed = kills if stage else round(kills * (1 - IN_EVALUATION))
         while True:
-            fault = random_fault(chance, stage == 0, report) if survived < allowed else lambda: None
-            status = start(arguments, folder / "console.txt", fault)
+            fault = random_fault(chance, stage == 0, survived + 1 == kills, report)
+            status = start(arguments, folder / "console.txt", fault if survived < allowed else lambda: None)
             if status == 0:
                 break
             if status != -signal.SIGKILL:
