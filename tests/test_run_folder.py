@@ -2,11 +2,13 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import train
@@ -214,3 +216,15 @@ def test_hash_is_that_of_the_stored_configuration(base):
 def test_folder_is_named_where_it_holds_another_unfinished_run(tmp_path):
     with pytest.raises(InputError, match="SEED: 1 there, 3 here"):
         run_folder.check_same_run(tmp_path, CONFIG, CONFIG | {"SEED": 3})
+
+
+def test_deterministic_run_says_so(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    try:
+        status, _, error = start("--output-dir", tmp_path / "run", "--deterministic")
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert (status, error) == (0, "")
+    assert json.loads((tmp_path / "run/results.json").read_text())["deterministic_algorithms"] is True

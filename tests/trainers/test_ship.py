@@ -202,3 +202,9 @@ def test_number_of_loader_workers_does_not_change_a_run(ship, tmp_path):
         trainer.train()
         found.append(json.loads((tmp_path / f"run{workers}/results.json").read_text())["training"])
     assert found[0] == found[1]
+
+
+def test_banked_views_differ_and_are_the_same_with_and_without_workers(ship):
+    banks = [ship("TRAINER.FEATURES.VIEWS", 2, "DATALOADER.NUM_WORKERS", workers).bank() for workers in (0, 1)]
+    assert torch.equal(banks[0].features, banks[1].features)
+    assert not torch.allclose(*banks[0].features)
