@@ -56,7 +56,9 @@ def test_asked_to_stop_it_finishes_the_step_and_leaves_the_newest_epoch(
     assert stopped.value.code == status
     assert signal.getsignal(number) is before
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith(f"Stopped by {signal.Signals(number).name}")
+    where = "PromptVAE" if step == 1 else "SHIP"
+    assert last.startswith(f"Stopped by {signal.Signals(number).name}; the same command goes on after epoch 1/")
+    assert last.endswith(where)
     newest = max((tmp_path / "run/resume").iterdir())
     assert resume.read(newest).about["epoch"] == 1
     ship(*every).train()

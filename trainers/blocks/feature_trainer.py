@@ -1,17 +1,13 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from dassl.data import DataManager
 from dassl.data.data_manager import DatasetWrapper
 from dassl.data.transforms import build_transform
-from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
@@ -19,23 +15,19 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
 
-from . import gzsl, methods, run_state
+from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
 from .classifiers import FeatureClassifier
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .files import cannot_write, sha256_of
-from .identity import code_version, config_hash, plain
-from .interruption import Stopped, StopSignals
+from .identity import code_version
 from .precision import Precision
 from .progress import progress
 from .randomness import OwnView, own_random_numbers, random_numbers_kept
 from .results import EVALUATION, TRAINING, read_record, run_record, write_record
-from .resume import Kept, StateFolder, StateKeeper, write_failed
-from .run_folder import check_same_run
-
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
+from .resumable import ResumableTrainer, Stage
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -50,20 +42,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
 
 
-@dataclass
-class Stage:
-    """One thing to train: feature batches, a loss on them, and what updates it for how long."""
-
-    title: str
-    batches: Batches
-    loss: Loss  # features (B, D), labels (B,) to the loss and what to print of it
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    epochs: int
-    per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
-
-
-class FeatureTrainer(TrainerX):
+class FeatureTrainer(ResumableTrainer):
     """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
 
     By its name a trainer finds its method in METHODS. One that differs overrides `options` and `build_classifier`;
@@ -114,13 +93,8 @@ class FeatureTrainer(TrainerX):
         return max(self.cfg.SEED, 0)
 
     def build_model(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.started: dict[str, float] = {}  # when the parts began that are not over
-        self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
+        self.begin(self.cfg.TRAINER.FEATURES.RESUME_EVERY)
         self.mode, self.code = EVALUATION, code_version()
-        self.stop = StopSignals()
-        self.states = StateKeeper(self.output_dir, self.cfg.TRAINER.FEATURES.RESUME_EVERY)
-        self.kept: Kept | None = None  # the state to go on from, until its stage begins
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
@@ -216,15 +190,7 @@ class FeatureTrainer(TrainerX):
             self.test()
             return
         self.mode = TRAINING
-        with self.stop:
-            try:
-                self.train_stages()
-            except Stopped as stopped:
-                self.states.flush()
-                self.close_writer()
-                print(f"Stopped by {stopped.name}; the same command goes on from the newest state, if there is one")
-                raise
-        self.states.clear()
+        self.stoppable(self.train_stages)
 
     def train_stages(self) -> None:
         self.before_train()
@@ -286,18 +252,6 @@ class FeatureTrainer(TrainerX):
         self.stop.check()
         return {"loss": loss.item(), **summary}
 
-    def diverged(self, loss: Tensor, batch: Batch) -> FloatingPointError:
-        """The error for a loss that is not finite; leaves the run's state for inspection."""
-        stage = self.stage
-        where = f"{stage.title}, epoch {self.epoch + 1}/{stage.epochs}, step {self.batch_idx + 1}/{self.num_batches}"
-        state = {**self.state(), "features": batch[0], "labels": batch[1], "loss": loss.item()}
-        path = write_failed(self.output_dir, Kept(self.about(self.epoch) | {"step": self.batch_idx + 1}, state))
-        return FloatingPointError(
-            f"The loss is {loss.item()} in {where}. The state before that step, with its batch, is in {path}.\n"
-            "A lower learning rate (OPTIM.LR) or another precision may help; so changed, it is another run: give it "
-            "another output folder, or start over in this one."
-        )
-
     def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         logits = self.classifier(features)
         return F.cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
@@ -313,55 +267,6 @@ class FeatureTrainer(TrainerX):
 
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
-
-    # --- going on with a run that was killed
-
-    def about(self, epoch: int) -> dict[str, Any]:
-        """Which state `state` is: that after so many epochs of the stage."""
-        position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
-        return {**position, "config": plain(self.cfg), "hash": config_hash(self.cfg)}
-
-    def state(self) -> dict[str, Any]:
-        """All that the rest of the run depends on."""
-        seconds = {part: self.elapsed(part) for part in (*self.seconds, *self.started)}
-        figures = {"best_result": float(self.best_result), "seconds": seconds, "trained": self.trained}
-        return {**run_state.collect(*self.changing()), **figures}
-
-    def changing(self) -> tuple:
-        """What an epoch of the stage changes."""
-        return self.learned()[1], self.stage.optimizer, self.stage.scheduler, self.numerics.scaler
-
-    def take_up(self, stage: Stage, first: int) -> int:
-        """Puts the run into the kept state, if that is of this stage; the epoch to begin with.
-
-        A run that is new keeps the state that it begins in: without, a checkpoint of Dassl's that it leaves before
-        its first state would be gone on from, and that knows of no random numbers.
-        """
-        if self.kept is None or self.kept.about["stage"] != stage.title:
-            if first == 0 and self.states.every and not self.states.folder.begun():
-                self.states.write(Kept(self.about(0), self.state()))
-            return first
-        (about, state), self.kept = self.kept, None
-        run_state.restore(state, *self.changing())
-        self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
-        print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
-        return about["epoch"]
-
-    def resume_model_if_exist(self, directory: str) -> int:
-        """The epoch of the classifier's training to begin with: by a kept state, else by Dassl's checkpoint.
-
-        The output folder's own state comes before that of a folder to resume from. Raises InputError where it is of
-        another configuration.
-        """
-        for folder in dict.fromkeys((self.output_dir, directory)):
-            states = StateFolder(folder)
-            self.kept = states.newest()
-            if self.kept is not None:
-                check_same_run(folder, self.kept.about["config"], self.cfg)
-                return self.kept.about["epoch"] if self.kept.about["stage"] == self.cfg.TRAINER.NAME else 0
-            if states.begun():
-                return 0  # not from Dassl's checkpoint, which would not lead to the same figures
-        return super().resume_model_if_exist(directory)
 
     # --- evaluation
 
@@ -467,19 +372,6 @@ class FeatureTrainer(TrainerX):
             "asked_for": epoch,
         }
         print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
-
-    @contextmanager
-    def clock(self, part: str) -> Iterator[None]:
-        """Adds to the wall time of a part of the run, in seconds."""
-        self.started[part] = time.perf_counter()
-        yield
-        self.seconds[part] = self.elapsed(part)
-        del self.started[part]
-
-    def elapsed(self, part: str) -> float:
-        """Wall time of a part so far, in seconds."""
-        running = time.perf_counter() - self.started[part] if part in self.started else 0.0
-        return round(self.seconds.get(part, 0.0) + running, 3)
 
 
 def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:

@@ -132,6 +132,7 @@ class StateKeeper:
     def __init__(self, output: str | Path, every: int) -> None:
         self.folder, self.every = StateFolder(output), every
         self.unwritten: Kept | None = None
+        self.newest: dict[str, Any] | None = None  # which state a restart would go on from, once flushed
         self.not_before = 0.0
 
     def keep(self, about: dict[str, Any], state: dict[str, Any]) -> None:
@@ -141,12 +142,12 @@ class StateKeeper:
         if last or (about["epoch"] % self.every == 0 and time.monotonic() >= self.not_before):
             self.write(Kept(about, state))
         else:
-            self.unwritten = Kept(about, copy.deepcopy(state))
+            self.unwritten, self.newest = Kept(about, copy.deepcopy(state)), about
 
     def write(self, kept: Kept) -> None:
         start = time.monotonic()
         self.folder.write(kept)
-        self.unwritten = None
+        self.unwritten, self.newest = None, kept.about
         end = time.monotonic()
         self.not_before = end + (end - start) / SHARE
 

@@ -77,7 +77,8 @@ def check_same_run(
 def other_model(record: Mapping, wanted: Wanted) -> list[Difference]:
     """How a complete run differs from the one wanted in what it evaluated."""
     model, epoch = record.get("model") or "", (record.get("checkpoint") or {}).get("asked_for")
-    found = [Difference("mode", record.get("mode", EVALUATION if model else wanted.mode), wanted.mode)]
+    own = not model or tail(model) == tail(record["folder"])  # the best of its own epochs, say
+    found = [Difference("mode", record.get("mode", wanted.mode if own else EVALUATION), wanted.mode)]
     if wanted.mode == EVALUATION:
         if tail(model) != tail(wanted.model):
             found.append(Difference("--model-dir", model, wanted.model))
@@ -88,7 +89,7 @@ def other_model(record: Mapping, wanted: Wanted) -> list[Difference]:
 def model_has_changed(record: Mapping, wanted: Wanted) -> bool:
     """Whether the checkpoint that would be evaluated is not the one that was."""
     evaluated = record.get("checkpoint")
-    if not evaluated:
+    if wanted.mode != EVALUATION or not evaluated:
         return False
     try:
         path = checkpoint_path(Path(wanted.model, evaluated["file"]).parent, wanted.epoch)

@@ -60,10 +60,21 @@ def write_whole(path: str | Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+        _sync_folder(os.path.dirname(path) or ".")
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _sync_folder(folder: str) -> None:
+    """Have a rename survive a power cut, where the file system can do that for folders."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def set_random_seed(seed: int) -> None:
