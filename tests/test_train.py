@@ -56,7 +56,7 @@ def test_cocoop_trains_and_evaluates_as_upstream(train_py, golden):
     assert correct(run.stdout) == expected["correct"]
     for made in (run.folder, CHECKOUT / "tests/golden/checkpoints/cocoop_seed1"):
         flags = ("--eval-only", "--model-dir", made, "--load-epoch", 2)
-        new = train_py("CoCoOp", "new", *pairs, flags=flags, classes="new", **options)
+        new = train_py("CoCoOp", f"new_{made.name}", *pairs, flags=flags, classes="new", **options)
         assert correct(new.stdout) == golden["runs"]["CoCoOp/seed1/new"]["correct"] == 4
 
 
