@@ -45,6 +45,10 @@ class SHIP(FeatureTrainer):
     def options(self) -> CfgNode:
         return self.cfg.TRAINER.SHIP
 
+    @property
+    def method(self) -> str:
+        return f"SHIP on {self.options.CLASSIFIER}"
+
     def check_cfg(self, cfg: CfgNode) -> None:
         for key, choices in CHOICES.items():
             value = cfg.TRAINER.SHIP[key]
@@ -70,7 +74,7 @@ class SHIP(FeatureTrainer):
         known, options = self.dm.dataset.classnames, self.options
         if options.SOURCE:
             path = checkpoint_path(Path(options.SOURCE) / "ship", None)
-            load_state(nn.ModuleDict({"prompt_vae": self.vae}), path)
+            load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
             self.writer = VAESynthesizer(self.vae, self.backbone, known)

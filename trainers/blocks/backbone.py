@@ -22,10 +22,10 @@ class Backbone(nn.Module):
     Features are L2-normalized and fp32, whatever precision the towers run in.
     """
 
-    def __init__(self, model: CLIP, fingerprint: str = "") -> None:
+    def __init__(self, model: CLIP, identity: dict[str, str]) -> None:
         super().__init__()
         self.model, self.text = model, TextEncoder(model)
-        self.fingerprint = fingerprint  # tells backbones of the same shape apart
+        self.identity = identity  # fingerprint and name, see made_by.py
         self.eval().requires_grad_(False)
 
     @property
@@ -62,13 +62,13 @@ def load_backbone(name: str, precision: str, device: torch.device | str) -> Back
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
     model = _built(name, read_clip(name)).float()
-    fingerprint = _fingerprint(model)
+    identity = {"backbone": _fingerprint(model), "backbone_name": name}
     if precision in HALVES:
         convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
         for parameter in model.parameters():
             if parameter.dtype == torch.float16:
                 parameter.data = parameter.data.to(HALVES[precision])
-    return Backbone(model.to(device), fingerprint)
+    return Backbone(model.to(device), identity)
 
 
 def _built(name: str, state: dict[str, Tensor]) -> CLIP:

@@ -24,6 +24,7 @@ from .checkpoints import checkpoint_path, load_state
 from .classifiers import FeatureClassifier
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
+from .made_by import mark
 from .precision import Precision
 from .progress import progress
 from .randomness import OwnView, own_random_numbers
@@ -84,6 +85,15 @@ class FeatureTrainer(TrainerX):
         """What a checkpoint holds, and the name of its folder."""
         return self.classifier.checkpoint_name, self.classifier.learned
 
+    @property
+    def made_by(self) -> dict[str, str]:
+        """What a checkpoint must have been made by to be loaded here."""
+        return {"method": self.method, **self.backbone.identity}
+
+    @property
+    def method(self) -> str:
+        return self.cfg.TRAINER.NAME
+
     # --- construction, in the order in which Dassl calls it
 
     def build_data_loader(self) -> None:
@@ -121,13 +131,14 @@ class FeatureTrainer(TrainerX):
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
         if module is not None:
+            mark(module, self.made_by)
             self.register_learned(name, module.to(self.device))
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
         trained = self.classifier.learned
         if self.cfg.MODEL.INIT_WEIGHTS:
-            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS))
+            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS), self.backbone.identity)
             print(f"Starting from the weights in {self.cfg.MODEL.INIT_WEIGHTS}")
         options = self.cfg.OPTIM.clone()
         if self.schedule_per_step:
@@ -360,7 +371,7 @@ class FeatureTrainer(TrainerX):
             print("Nothing to load: no model directory given, or nothing learned")
             return
         path = checkpoint_path(Path(directory) / name, epoch)
-        stored = load_state(module, path)
+        stored = load_state(module, path, self.made_by)
         print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
 
     @contextmanager

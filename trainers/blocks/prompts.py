@@ -197,9 +197,15 @@ class PromptLearner(nn.Module):
         return prefix, suffix, eot + n_ctx - shared
 
     def get_extra_state(self) -> dict:
-        return {"classnames": self._owners}
+        return {"classnames": self._owners, "position": self.position}
 
     def set_extra_state(self, state: dict) -> None:
+        position = state.get("position", self.position)
+        if position != self.position:
+            raise InputError(
+                f"The checkpoint's class names stand in position {position!r}, this run's in {self.position!r}: "
+                "CLASS_TOKEN_POSITION differs from the run that made it."
+            )
         self._owners = list(state["classnames"])
         self.select(self.classnames)
 

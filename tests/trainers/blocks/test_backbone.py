@@ -72,7 +72,7 @@ def test_fingerprint_tells_weights_apart_and_not_precisions(clip_file, tmp_path)
     state["text_projection"][0, 0] += 1
     torch.save(state, tmp_path / "other.pt")
     first, half, other = (
-        load_backbone(str(path), precision, CPU).fingerprint
+        load_backbone(str(path), precision, CPU).identity["backbone"]
         for path, precision in ((clip_file, "bf16"), (tmp_path / "half.pt", "fp32"), (tmp_path / "other.pt", "fp32"))
     )
     assert first == half != other
