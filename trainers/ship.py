@@ -15,13 +15,12 @@ from yacs.config import CfgNode
 from .blocks import feature_trainer, ship_keys
 from .blocks.checkpoints import checkpoint_path, load_state
 from .blocks.classifiers import FeatureClassifier
-from .blocks.errors import InputError, did_you_mean
+from .blocks.errors import InputError
 from .blocks.feature_trainer import FeatureTrainer, Stage
 from .blocks.features import Batch, Batches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.prompts import template_of
 from .blocks.synthesis import (
-    SYNTHESES,
     MixedBatches,
     SynthesizedBatches,
     VAESynthesizer,
@@ -29,8 +28,6 @@ from .blocks.synthesis import (
     classnames_to_synthesize,
     needs_training,
 )
-
-CHOICES = {"CLASSIFIER": ("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"), "SYNTHESIS": tuple(SYNTHESES)}
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -50,11 +47,7 @@ class SHIP(FeatureTrainer):
         return f"SHIP on {self.options.CLASSIFIER}"
 
     def check_cfg(self, cfg: CfgNode) -> None:
-        for key, choices in CHOICES.items():
-            value = cfg.TRAINER.SHIP[key]
-            if value not in choices:
-                hint = did_you_mean(value, choices)
-                raise InputError(f"TRAINER.SHIP.{key} is {value!r}; it can be {', '.join(choices)}.{hint}")
+        super().check_cfg(cfg)
         if cfg.TRAINER.SHIP.SOURCE and cfg.TRAINER.SHIP.SYNTHESIS == "gaussian":
             raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
 

@@ -22,6 +22,7 @@ from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
 from .classifiers import FeatureClassifier
+from .config_values import check_values
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .made_by import mark
@@ -95,6 +96,9 @@ class FeatureTrainer(TrainerX):
         return self.cfg.TRAINER.NAME
 
     # --- construction, in the order in which Dassl calls it
+
+    def check_cfg(self, cfg: CfgNode) -> None:
+        check_values(cfg)
 
     def build_data_loader(self) -> None:
         plain = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
