@@ -98,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except USER_ERRORS as error:
         # an error in a loader's worker process arrives with that process's traceback before its message
         fail(str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip())
+    except OSError as error:  # a disk that is full or read-only, a file in the place of a folder
+        fail(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ from yacs.config import CfgNode
 
 from .blocks import feature_trainer, ship_keys
 from .blocks.checkpoints import checkpoint_path, load_state
+from .blocks.class_names import check_class_names
 from .blocks.classifiers import FeatureClassifier
 from .blocks.errors import InputError
 from .blocks.feature_trainer import FeatureTrainer, Stage
 from .blocks.features import Batch, Batches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
-from .blocks.prompts import template_of
+from .blocks.prompts import template_of, tokenizer
+from .blocks.randomness import own_random_numbers
 from .blocks.synthesis import (
     MixedBatches,
     SynthesizedBatches,
@@ -64,22 +66,27 @@ class SHIP(FeatureTrainer):
 
     def before_train(self) -> None:
         super().before_train()
-        known, options = self.dm.dataset.classnames, self.options
+        self.choose_classes()  # before stage 1, so that names that do not fit are found early
+        options = self.options
         if options.SOURCE:
             path = checkpoint_path(Path(options.SOURCE) / "ship", None)
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, known)
+            self.writer = VAESynthesizer(self.vae, self.backbone, self.dm.dataset.classnames)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
-        names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
+
+    def choose_classes(self) -> None:
+        """Which classes features are synthesized for, and what the classifier is trained among."""
+        known, kind = self.dm.dataset.classnames, self.options.SYNTHESIS
+        with own_random_numbers(0):  # a sample of the other classes' images may be drawn, of which none is used
+            names = known if self.options.SOURCE else classnames_to_synthesize(self.cfg, known)
+        check_class_names(names, tokenizer())
         template = template_of(self.cfg.DATASET.NAME)
-        self.synthesizer = build_synthesizer(
-            options.SYNTHESIS, names, known, self.vae, self.backbone, template, self.views
-        )
-        self.classifier.select(list(dict.fromkeys([*known, *names])))
-        self.offset = len(self.classifier.classnames) - len(names)  # label of the first class to synthesize for
+        self.synthesizer = build_synthesizer(kind, names, known, self.vae, self.backbone, template, self.views)
+        self.offset = 0 if names == known else len(known)  # label of the first class to synthesize for
+        self.classifier.select(known if names == known else [*known, *names])
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""

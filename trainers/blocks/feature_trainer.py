@@ -21,6 +21,7 @@ from yacs.config import CfgNode
 from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
+from .class_names import check_class_names
 from .classifiers import FeatureClassifier
 from .config_values import check_values
 from .errors import InputError
@@ -28,6 +29,7 @@ from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .made_by import mark
 from .precision import Precision
 from .progress import progress
+from .prompts import tokenizer
 from .randomness import OwnView, own_random_numbers
 from .results import read_record, run_record, write_record
 
@@ -131,6 +133,7 @@ class FeatureTrainer(TrainerX):
         self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
         print("Building custom CLIP")
+        check_class_names(self.dm.dataset.classnames, tokenizer())
         self.classifier = self.build_classifier()
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
