@@ -159,6 +159,7 @@ class FewShotDataset(DatasetBase):
                 print(f"Reading split from {path}")
                 return read_split(path, self.image_dir)
         train, val, test = self.draw_splits()
+        self.check_classes(train, val, test)  # lists that are at fault leave nothing behind
         print("The split is drawn with this run's seed.")
         if self.split:
             print(f"Figures compare with published ones on the published split, {self.split}. {self.source()}")

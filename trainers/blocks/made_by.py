@@ -30,6 +30,8 @@ def mark(module: nn.Module, made_by: Mapping[str, str]) -> None:
 
 def check(stored: Mapping[str, str], expected: Mapping[str, str]) -> None:
     """Raises InputError naming what differs, among what both name."""
+    if not isinstance(stored, Mapping):
+        raise InputError(f"What it was made by is no names of method and backbone, but {type(stored).__name__}.")
     if differs("method", stored, expected):
         raise InputError(f"It was made by {stored['method']}, and this run is of {expected['method']}.")
     if differs("backbone", stored, expected):

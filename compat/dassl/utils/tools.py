@@ -15,9 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-
 LONGEST_SIDE = 1000  # times the shorter: resizing makes the shorter one that of the input, and all must fit in memory
-
 
 
 class ImageError(OSError):
