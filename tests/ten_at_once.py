@@ -56,7 +56,7 @@ def main(count: int) -> None:
         together = run_at_once(Path(name, "together"), Path(name, "data"), seeds, "shapes", "shapes")
         same = True
         for seed in sorted(set(seeds)):
-            (alone,) = run_at_once(Path(name, f"alone{seed}"), Path(name, f"data{seed}"), [seed], "shapes", "shapes")
+            (alone,) = run_at_once(Path(name, f"alone{seed}"), Path(name, "data alone"), [seed], "shapes", "shapes")
             found = [metrics for metrics, other in zip(together, seeds, strict=True) if other == seed]
             same = same and all(metrics == alone for metrics in found)
             figures = ", ".join(f"{metrics['accuracy']:.2f}" for metrics in found)

@@ -1,24 +1,39 @@
 """Checkpoints to be evaluated: how the one of a run of CoOp is spoilt, words of the message."""
 
 import pickle
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from dassl.engine import build_trainer
 
 import train
+from tests.bad_input.conftest import World
 
 READ = "cannot be read as a checkpoint"
 
 
+PAIRS = ("TRAINER.COOP.CTX_INIT", "", "TRAINER.COOP.N_CTX", 2, "DATASET.SUBSAMPLE_CLASSES", "base")
+PAIRS += ("TRAINER.COOP.CSC", True)
+
+
+@pytest.fixture(scope="session")
+def untrained(pristine, tiny_clip, tmp_path_factory) -> Path:
+    """The folder of a run of CoOp, with a class-specific context for three classes, in which nothing was trained."""
+    folder = tmp_path_factory.mktemp("untrained")
+    command = World(pristine, tiny_clip, str).command(*PAIRS)
+    build_trainer(train.setup_cfg(train.parse_args(command))).save_model(0, str(folder))
+    return folder
+
+
 @pytest.fixture
-def checkpoint(world):
-    """The path of a checkpoint, of a class-specific context for three classes, which nothing was trained in."""
-    world.pairs += ("TRAINER.COOP.CTX_INIT", "", "TRAINER.COOP.N_CTX", 2, "DATASET.SUBSAMPLE_CLASSES", "base")
-    world.pairs += ("TRAINER.COOP.CSC", True)
+def checkpoint(world, untrained) -> Path:
+    """The checkpoint that is to be evaluated."""
+    world.pairs += PAIRS
     made = world.folder / "made"
-    build_trainer(train.setup_cfg(train.parse_args(world.command()))).save_model(0, str(made))
+    shutil.copytree(untrained, made)
     world.only_evaluate(made)
     return made / "prompt_learner/model.pth.tar-1"
 

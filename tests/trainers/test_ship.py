@@ -202,3 +202,13 @@ def test_number_of_loader_workers_does_not_change_a_run(ship, tmp_path):
         trainer.train()
         found.append(json.loads((tmp_path / f"run{workers}/results.json").read_text())["training"])
     assert found[0] == found[1]
+
+
+def test_new_classes_of_one_name_keep_labels_of_their_own(ship, pets):
+    """As two of ImageNet's have: the first to synthesize for comes behind the known classes."""
+    split = pets / "oxford_pets/split_zhou_OxfordPets.json"
+    split.write_text(split.read_text().replace('"boxer"', '"bombay"'))
+    trainer = ship()
+    trainer.choose_classes()
+    assert trainer.classifier.classnames[3:] == ["bombay", "beagle", "bombay"]
+    assert trainer.offset == 3
