@@ -16,8 +16,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import compat
 
@@ -44,17 +43,14 @@ except compat.EngineError as error:
     fail(error)
 
 import torch
-import yaml
-from dassl.config import get_cfg_default
-from dassl.data.datasets import DATASET_REGISTRY
-from dassl.engine import TRAINER_REGISTRY, build_trainer
+from dassl.engine import build_trainer
 from dassl.utils import collect_env_info, set_random_seed, setup_logger
 from yacs.config import CfgNode
 
 import datasets
-import trainers
+from configuration import check, default_cfg, setup_cfg
 from trainers.blocks import run_folder
-from trainers.blocks.errors import InputError, did_you_mean
+from trainers.blocks.errors import InputError
 from trainers.blocks.files import cannot_write
 from trainers.blocks.results import EVALUATION, TRAINING
 from trainers.blocks.warnings_once import warnings_once
@@ -89,99 +85,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def default_cfg() -> CfgNode:
-    """The configuration before anything is set: Dassl's keys, the datasets' and the methods'."""
-    cfg = get_cfg_default()
-    cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
-    cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
-    cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
-    trainers.extend_cfg(cfg)
-    return cfg
-
-
-def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    """The run's configuration: defaults, then dataset file, recipe, arguments, KEY VALUE pairs.
-
-    Raises InputError for files, keys and values that do not fit.
-    """
-    cfg = default_cfg()
-    for path in (args.dataset_config_file, args.config_file):
-        if path:
-            merge_file(cfg, path)
-    merge_arguments(cfg, args)
-    merge_pairs(cfg, args.opts)
-    cfg.freeze()
-    return cfg
-
-
-def merge_file(cfg: CfgNode, path: str) -> None:
-    if not Path(path).is_file():
-        raise InputError(f"Configuration file {path} not found.{did_you_mean(Path(path).name, names_beside(path))}")
-    try:
-        cfg.merge_from_file(path)
-    except (KeyError, ValueError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
-        raise InputError(f"Configuration file {path}: {plain_message(error)}") from error
-
-
-def names_beside(path: str) -> Iterable[str]:
-    folder = Path(path).parent
-    return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-
-
-def merge_arguments(cfg: CfgNode, args: argparse.Namespace) -> None:
-    """Arguments override the files where they are given."""
-    given = {
-        "DATASET.ROOT": args.root,
-        "OUTPUT_DIR": args.output_dir,
-        "RESUME": args.resume,
-        "DATASET.SOURCE_DOMAINS": args.source_domains,
-        "DATASET.TARGET_DOMAINS": args.target_domains,
-        "INPUT.TRANSFORMS": args.transforms,
-        "TRAINER.NAME": args.trainer,
-        "MODEL.BACKBONE.NAME": args.backbone,
-        "MODEL.HEAD.NAME": args.head,
-    }
-    for key, value in given.items():
-        if value:
-            cfg.merge_from_list([key, value])
-    if args.seed >= 0:
-        cfg.SEED = args.seed
-
-
-def merge_pairs(cfg: CfgNode, pairs: Sequence[str]) -> None:
-    if len(pairs) % 2:
-        raise InputError(f"KEY VALUE pairs at the end of the command do not pair up: {' '.join(pairs)}")
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        try:
-            cfg.merge_from_list([key, value])
-        except (KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            hint = did_you_mean(key, all_keys(cfg)) if key not in all_keys(cfg) else ""
-            raise InputError(f"{key} {value}: {plain_message(error)}.{hint}") from error
-
-
-def all_keys(cfg: CfgNode, above: str = "") -> list[str]:
-    keys = []
-    for name, value in cfg.items():
-        keys += all_keys(value, f"{above}{name}.") if isinstance(value, CfgNode) else [above + name]
-    return keys
-
-
-def plain_message(error: Exception) -> str:
-    return str(error.args[0]) if error.args else type(error).__name__
-
-
-def check_names(cfg: CfgNode) -> None:
-    """Raises InputError for a trainer or dataset that is not registered, or a missing root."""
-    for key, name, registry in (
-        ("--trainer", cfg.TRAINER.NAME, TRAINER_REGISTRY),
-        ("DATASET.NAME", cfg.DATASET.NAME, DATASET_REGISTRY),
-    ):
-        names = registry.registered_names()
-        if name not in names:
-            raise InputError(f"{key} is {name!r}; available: {', '.join(sorted(names))}.{did_you_mean(name, names)}")
-    datasets.check_subset(cfg.DATASET.SUBSAMPLE_CLASSES)
-
-
 def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
     print("***************\n** Arguments **\n***************")
     for key, value in sorted(vars(args).items()):
@@ -204,9 +107,7 @@ def trains(args: argparse.Namespace, cfg: CfgNode) -> bool:
 def run(args: argparse.Namespace) -> None:
     """Does what the command asks for, unless the output folder has it already."""
     cfg = setup_cfg(args)
-    check_names(cfg)
-    if trains(args, cfg):
-        datasets.check_trainable(cfg.DATASET.NAME)
+    check(cfg, args)
     mode = TRAINING if trains(args, cfg) else EVALUATION
     wanted = run_folder.Wanted(cfg, default_cfg(), mode, args.model_dir if args.eval_only else "", args.load_epoch)
     with run_folder.locked(cfg.OUTPUT_DIR), warnings_once():
@@ -252,10 +153,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FloatingPointError as error:
         fail(error, status=3)
     except OSError as error:
-        if error.errno not in UNWRITABLE:
-            write_log(traceback.format_exc())
-            raise
-        fail(cannot_write(error.filename or "a file", error))
+        if error.errno in UNWRITABLE:
+            fail(cannot_write(error.filename or "a file", error))
+        fail(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.")
     except KeyboardInterrupt:
         fail("stopped by SIGINT", status=130)
     except Exception:

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-from .parts import check_subset, first_half, random_half, split_trainval, subsample_classes
+from .parts import by_label, check_subset, first_half, random_half, split_trainval, subsample_classes
 from .splits import DatasetError, Parts, find_among, first_few, missing_images, read_split, user_cache, write_split
 from .upstream_cache import read_upstream_cache
 
@@ -158,6 +159,7 @@ class FewShotDataset(DatasetBase):
                 print(f"Reading split from {path}")
                 return read_split(path, self.image_dir)
         train, val, test = self.draw_splits()
+        self.check_classes(train, val, test)  # lists that are at fault leave nothing behind
         print("The split is drawn with this run's seed.")
         if self.split:
             print(f"Figures compare with published ones on the published split, {self.split}. {self.source()}")
@@ -195,6 +197,7 @@ class FewShotDataset(DatasetBase):
     def choose(self, train: list, val: list, test: list, num_shots: int, seed: int, subset: str) -> Parts:
         """Samples, then halves: so base and new classes are parts of the same sample."""
         if num_shots >= 1:
+            say_what_is_short(train, num_shots)
             train, val = self.few_shot(train, val, num_shots, seed)
         base_labels = partial(random_half, draw=self.class_draw) if self.class_draw else self.base_labels
         return subsample_classes(train, val, test, subset=subset, base_labels=base_labels)
@@ -236,7 +239,11 @@ class FewShotDataset(DatasetBase):
 
     def check_classes(self, *parts: list[Datum]) -> None:
         """Raises DatasetError for classes without a training image: labels would not fit the class names."""
-        names = {item.label: item.classname for part in parts for item in part}
+        names = {}
+        for item in chain(*parts):
+            if names.setdefault(item.label, item.classname) != item.classname:
+                both = f"{names[item.label]!r} and {item.classname!r}"
+                raise DatasetError(f"{self.title}: label {item.label} has two class names, {both}.\n{self.remedy()}")
         trained = {item.label for item in parts[0]}
         idle = [names[label] for label in sorted(names.keys() - trained)]
         gaps = [label for label in range(len(trained)) if label not in trained]
@@ -257,6 +264,13 @@ class FewShotDataset(DatasetBase):
             total = len({item.impath for part in parts for item in part})
             count = f"{len(missing):,} of the {total:,} to be used"
             raise DatasetError(f"{self.title}: images missing: {count} ({first_few(missing)}).\n{self.remedy()}")
+
+
+def say_what_is_short(train: list[Datum], num_shots: int) -> None:
+    """Prints a line where classes have fewer training images than shots: all that they have are used."""
+    short = [f"{items[0].classname}: {len(items)}" for items in by_label(train) if len(items) < num_shots]
+    if short:
+        print(f"Note: {len(short)} classes have fewer than {num_shots} training images ({first_few(short)})")
 
 
 def check_trainable(name: str) -> None:

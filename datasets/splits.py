@@ -28,19 +28,25 @@ def read_split(path: Path, image_dir: Path, parts: Iterable[str] = PARTS) -> Par
     folder = str(image_dir)
     try:
         split = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
-            [
-                Datum(impath=os.path.join(folder, p), label=int(label), classname=name)
-                for p, label, name in split[part]
-            ]
-            for part in parts
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return tuple([as_item(folder, *row) for row in split[part]] for part in parts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(
             f"{path} is not a readable split file ({type(error).__name__}: {error}).\n"
             'It should be JSON: {"train": [["image.jpg", 0, "class name"], ...], "val": ..., "test": ...}.\n'
             "Put the published file there again, or delete it."
         ) from error
+
+
+def as_item(folder: str, image: str, label: int | str, classname: str) -> Datum:
+    """An entry of a split file; raises ValueError or TypeError for what is none."""
+    if isinstance(label, bool | float) or int(label) < 0:
+        raise ValueError(f"label {label!r} of {image!r} is no whole number from 0 on")
+    if not (isinstance(classname, str) and isinstance(image, str) and image):
+        raise TypeError(f"entry {[image, label, classname]!r} is no image, label and class name")
+    if "\0" in image:
+        raise ValueError(f"{image!r} is no file name")
+    f"{image}{classname}".encode()  # JSON can hold halves of characters, which are no text
+    return Datum(impath=os.path.join(folder, image), label=int(label), classname=classname)
 
 
 def write_split(parts: dict[str, list[Datum]], path: Path, image_dir: Path, replace: bool = False) -> None:

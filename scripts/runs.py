@@ -60,8 +60,9 @@ class Run:
                 command += ["--model-dir", str(self.model.folder)]
         if force:
             command.append("--force")
+        shots = str(self.shots or -1)  # 0 is zero-shot CLIP's, for which nothing is sampled
         return [
-            *(*command, "DATASET.NUM_SHOTS", str(self.shots), "DATASET.SUBSAMPLE_CLASSES", self.classes),
+            *(*command, "DATASET.NUM_SHOTS", shots, "DATASET.SUBSAMPLE_CLASSES", self.classes),
             *self.pairs,
         ]
 

@@ -14,15 +14,15 @@ from yacs.config import CfgNode
 
 from .blocks import feature_trainer, ship_keys
 from .blocks.checkpoints import checkpoint_path, load_state
+from .blocks.class_names import check_class_names
 from .blocks.classifiers import FeatureClassifier
-from .blocks.errors import InputError, did_you_mean
+from .blocks.errors import InputError
 from .blocks.feature_trainer import FeatureTrainer, Stage
 from .blocks.features import Batch, Batches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
-from .blocks.prompts import template_of
+from .blocks.prompts import template_of, tokenizer
 from .blocks.randomness import random_numbers_kept
 from .blocks.synthesis import (
-    SYNTHESES,
     MixedBatches,
     SynthesizedBatches,
     VAESynthesizer,
@@ -30,8 +30,6 @@ from .blocks.synthesis import (
     classnames_to_synthesize,
     needs_training,
 )
-
-CHOICES = {"CLASSIFIER": ("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"), "SYNTHESIS": tuple(SYNTHESES)}
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -46,12 +44,12 @@ class SHIP(FeatureTrainer):
     def options(self) -> CfgNode:
         return self.cfg.TRAINER.SHIP
 
+    @property
+    def method(self) -> str:
+        return f"SHIP on {self.options.CLASSIFIER}"
+
     def check_cfg(self, cfg: CfgNode) -> None:
-        for key, choices in CHOICES.items():
-            value = cfg.TRAINER.SHIP[key]
-            if value not in choices:
-                hint = did_you_mean(value, choices)
-                raise InputError(f"TRAINER.SHIP.{key} is {value!r}; it can be {', '.join(choices)}.{hint}")
+        super().check_cfg(cfg)
         if cfg.TRAINER.SHIP.SOURCE and cfg.TRAINER.SHIP.SYNTHESIS == "gaussian":
             raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
 
@@ -68,23 +66,27 @@ class SHIP(FeatureTrainer):
 
     def before_train(self) -> None:
         super().before_train()
-        known, options = self.dm.dataset.classnames, self.options
-        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
-            names = known if options.SOURCE else classnames_to_synthesize(self.cfg, known)
+        self.choose_classes()  # before stage 1, so that names that do not fit are found early
+        options = self.options
         if options.SOURCE:
             path = checkpoint_path(Path(options.SOURCE) / "ship", None)
-            load_state(nn.ModuleDict({"prompt_vae": self.vae}), path)
+            load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, known)
+            self.writer = VAESynthesizer(self.vae, self.backbone, self.dm.dataset.classnames)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
+
+    def choose_classes(self) -> None:
+        """Which classes features are synthesized for, and what the classifier is trained among."""
+        known, kind = self.dm.dataset.classnames, self.options.SYNTHESIS
+        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+            names = known if self.options.SOURCE else classnames_to_synthesize(self.cfg, known)
+        check_class_names(names, tokenizer())
         template = template_of(self.cfg.DATASET.NAME)
-        self.synthesizer = build_synthesizer(
-            options.SYNTHESIS, names, known, self.vae, self.backbone, template, self.views
-        )
-        self.classifier.select(list(dict.fromkeys([*known, *names])))
-        self.offset = len(self.classifier.classnames) - len(names)  # label of the first class to synthesize for
+        self.synthesizer = build_synthesizer(kind, names, known, self.vae, self.backbone, template, self.views)
+        self.offset = 0 if names == known else len(known)  # label of the first class to synthesize for
+        self.classifier.select(known if names == known else [*known, *names])
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""

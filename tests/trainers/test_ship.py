@@ -208,3 +208,13 @@ def test_banked_views_differ_and_are_the_same_with_and_without_workers(ship):
     banks = [ship("TRAINER.FEATURES.VIEWS", 2, "DATALOADER.NUM_WORKERS", workers).bank() for workers in (0, 1)]
     assert torch.equal(banks[0].features, banks[1].features)
     assert not torch.allclose(*banks[0].features)
+
+
+def test_new_classes_of_one_name_keep_labels_of_their_own(ship, pets):
+    """As two of ImageNet's have: the first to synthesize for comes behind the known classes."""
+    split = pets / "oxford_pets/split_zhou_OxfordPets.json"
+    split.write_text(split.read_text().replace('"boxer"', '"bombay"'))
+    trainer = ship()
+    trainer.choose_classes()
+    assert trainer.classifier.classnames[3:] == ["bombay", "beagle", "bombay"]
+    assert trainer.offset == 3

@@ -1,22 +1,19 @@
 """CLIP by name or by file, frozen."""
 
-import pickle
-import urllib.error
-import warnings
-from pathlib import Path
+import hashlib
 
-import clip
 import torch
 from clip.model import CLIP, build_model, convert_weights
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .errors import InputError, did_you_mean
+from .clip_files import read_clip
+from .errors import InputError
 from .text_encoder import TextEncoder
 
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
+VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
 
 
 class Backbone(nn.Module):
@@ -25,9 +22,10 @@ class Backbone(nn.Module):
     Features are L2-normalized and fp32, whatever precision the towers run in.
     """
 
-    def __init__(self, model: CLIP) -> None:
+    def __init__(self, model: CLIP, identity: dict[str, str]) -> None:
         super().__init__()
         self.model, self.text = model, TextEncoder(model)
+        self.identity = identity  # fingerprint and name, see made_by.py
         self.eval().requires_grad_(False)
 
     @property
@@ -56,72 +54,46 @@ class Backbone(nn.Module):
 
 
 def load_backbone(name: str, precision: str, device: torch.device | str) -> Backbone:
-    """CLIP by one of its names (downloaded by the clip package) or by the path of a checkpoint.
+    """CLIP by one of its names (downloaded the first time) or by the path of a checkpoint, see `read_clip`.
 
-    The file is in OpenAI's layout: a TorchScript archive or a state dict. A relative path is looked up in the
-    working directory, then in this checkout. With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in
-    these; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
+    With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these; in all cases they have been rounded
+    to fp16 once, as CLIP's own loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
-    model = _download(name) if name in clip.available_models() else _read(_find(name))
-    model.float()
+    model = _built(name, read_clip(name)).float()
+    identity = {"backbone": _fingerprint(model), "backbone_name": name}
     if precision in HALVES:
         convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
         for parameter in model.parameters():
             if parameter.dtype == torch.float16:
                 parameter.data = parameter.data.to(HALVES[precision])
-    return Backbone(model.to(device))
+    return Backbone(model.to(device), identity)
 
 
-def _download(name: str) -> CLIP:
-    try:
-        return clip.load(name, device="cpu", jit=False)[0]
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise InputError(
-            f"CLIP's weights {name} could not be downloaded ({error}).\n"
-            "With a network connection they come by themselves and are kept in ~/.cache/clip; without one, put the "
-            "file there, or name a checkpoint file with MODEL.BACKBONE.NAME /path/to/file.pt."
-        ) from error
-
-
-def _find(name: str) -> Path:
-    for path in (Path(name).expanduser(), CHECKOUT / name):
-        if name and path.is_file():
-            return path
-    raise InputError(
-        f"MODEL.BACKBONE.NAME is {name!r}: neither an existing file nor one of CLIP's models "
-        f"({', '.join(clip.available_models())}).{did_you_mean(name, clip.available_models())}"
-    )
-
-
-def _read(path: Path) -> CLIP:
-    state = _read_state(path)
+def _built(name: str, state: dict[str, Tensor]) -> CLIP:
     missing = [key for key in NEEDED if key not in state]
     if missing:
-        raise InputError(f"{path} is not a CLIP checkpoint in OpenAI's layout: it has no {', '.join(missing)}.")
+        raise InputError(f"{name} is not a CLIP checkpoint in OpenAI's layout: it has no {', '.join(missing)}.")
     try:
-        return build_model(state)
-    except (RuntimeError, KeyError, IndexError, AssertionError, ZeroDivisionError) as error:
-        raise InputError(f"{path} is not a whole CLIP checkpoint in OpenAI's layout: {error}") from error
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict of a TorchScript archive or of a file that torch.save wrote."""
-    try:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated; CLIP's archives stay
-                return torch.jit.load(path, map_location="cpu").state_dict()
-        except RuntimeError:  # not a TorchScript archive
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        model = build_model(state)
+        infinite = [key for key, value in model.state_dict().items() if not torch.isfinite(value).all()]
+    except Exception as error:  # sizes are taken from the tensors, and any of them may be odd
         raise InputError(
-            f"{path} cannot be read as a checkpoint: it is truncated, or not a PyTorch file ({reason})."
+            f"{name} is not a whole CLIP checkpoint in OpenAI's layout ({type(error).__name__}): {error}"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path} is not a CLIP checkpoint: it holds {type(state).__name__}, not named tensors.")
-    return dict(state)
+    if infinite:
+        raise InputError(f"{name} has weights that are NaN or infinite: {', '.join(infinite[:5])}.")
+    if len(model.token_embedding.weight) != VOCABULARY:
+        raise InputError(
+            f"{name} knows {len(model.token_embedding.weight)} tokens, and CLIP's tokenizer has {VOCABULARY}: "
+            "it was trained with another tokenizer."
+        )
+    return model
+
+
+def _fingerprint(model: CLIP) -> str:
+    digest = hashlib.sha256()
+    for weights in (model.text_projection, model.visual.conv1.weight):
+        digest.update(weights.detach().half().cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -118,6 +118,8 @@ class AdapterClassifier(FeatureClassifier):
 
     def __init__(self, zero_shot: ZeroshotClassifier, ratio: float, reduction: int) -> None:
         width = zero_shot.backbone.feature_dim
+        if reduction > width:
+            raise InputError(f"TRAINER.CLIPADAPTER.REDUCTION is {reduction}; features have {width} dimensions.")
         adapter = nn.Sequential(
             nn.Linear(width, width // reduction, bias=False),
             nn.ReLU(),
@@ -160,9 +162,10 @@ class Cache(nn.Module):
                 "Evaluate on the classes that it was made from, or give it the others (SHIP synthesizes them)."
             )
         position = {name: index for index, name in enumerate(classnames)}
-        column = torch.tensor(
-            [position.get(name, len(classnames)) for name in self.owners], device=self.labels.device
-        )
+        columns = [position.get(name, len(classnames)) for name in self.owners]
+        if self.owners == list(classnames):
+            columns = list(range(len(classnames)))  # several classes may have one name
+        column = torch.tensor(columns, device=self.labels.device)
         return one_hot(column[self.labels], len(classnames) + 1)[:, :-1].float()
 
     def get_extra_state(self) -> dict:

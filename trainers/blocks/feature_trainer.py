@@ -18,13 +18,17 @@ from yacs.config import CfgNode
 from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
+from .class_names import check_class_names
 from .classifiers import FeatureClassifier
+from .config_values import check_values
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .files import cannot_write, sha256_of
 from .identity import code_version
+from .made_by import mark
 from .precision import Precision
 from .progress import progress
+from .prompts import tokenizer
 from .randomness import OwnView, own_random_numbers, random_numbers_kept
 from .results import EVALUATION, TRAINING, read_record, run_record, write_record
 from .resumable import ResumableTrainer, Stage
@@ -70,7 +74,19 @@ class FeatureTrainer(ResumableTrainer):
         """What a checkpoint holds, and the name of its folder."""
         return self.classifier.checkpoint_name, self.classifier.learned
 
+    @property
+    def made_by(self) -> dict[str, str]:
+        """What a checkpoint must have been made by to be loaded here."""
+        return {"method": self.method, **self.backbone.identity}
+
+    @property
+    def method(self) -> str:
+        return self.cfg.TRAINER.NAME
+
     # --- construction, in the order in which Dassl calls it
+
+    def check_cfg(self, cfg: CfgNode) -> None:
+        check_values(cfg)
 
     def build_data_loader(self) -> None:
         untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
@@ -104,17 +120,19 @@ class FeatureTrainer(ResumableTrainer):
         self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
         print("Building custom CLIP")
+        check_class_names(self.dm.dataset.classnames, tokenizer())
         self.classifier = self.build_classifier()
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
         if module is not None:
+            mark(module, self.made_by)
             self.register_learned(name, module.to(self.device))
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
         trained = self.classifier.learned
         if self.cfg.MODEL.INIT_WEIGHTS:
-            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS))
+            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS), self.backbone.identity)
             print(f"Starting from the weights in {self.cfg.MODEL.INIT_WEIGHTS}")
         options = self.cfg.OPTIM.clone()
         if self.schedule_per_step:
@@ -365,7 +383,7 @@ class FeatureTrainer(ResumableTrainer):
             print("Nothing to load: no model directory given, or nothing learned")
             return
         path = checkpoint_path(Path(directory) / name, epoch)
-        stored = load_state(module, path)
+        stored = load_state(module, path, self.made_by)
         self.model_record["checkpoint"] = {
             "file": f"{name}/{path.name}",
             "sha256": sha256_of(path),

@@ -129,10 +129,10 @@ class PromptLearner(nn.Module):
         super().__init__()
         if position not in POSITIONS:
             raise InputError(f"CLASS_TOKEN_POSITION is {position!r}; it can be {', '.join(POSITIONS)}.")
-        self.context = ctx_init.replace("_", " ").strip()
+        self.context = " ".join(readable(ctx_init).split())
         if self.context:  # a context of real words is generic, as in CoOp
             n_ctx, class_specific = len(self.context.split(" ")), False
-            tokens = clip.tokenize(self.context, context_length=encoder.window)
+            tokens = tokenize("{}", [self.context], encoder.window)
             with torch.no_grad():
                 start = encoder.embed(tokens.to(encoder.device))[0, 1 : 1 + n_ctx].float()
         else:
@@ -166,6 +166,8 @@ class PromptLearner(nn.Module):
             )
         n_ctx = self.ctx.shape[-2]
         self._rows = [rows[name] for name in classnames] if self.class_specific else None
+        if self.class_specific and list(classnames) == self._owners:
+            self._rows = list(range(len(classnames)))  # where several classes have one name, each has its own row
         self._tails = ClassTails.of(self._encoder[0], classnames, self.context, n_ctx)
         half = n_ctx // 2
         before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
@@ -197,9 +199,15 @@ class PromptLearner(nn.Module):
         return prefix, suffix, eot + n_ctx - shared
 
     def get_extra_state(self) -> dict:
-        return {"classnames": self._owners}
+        return {"classnames": self._owners, "position": self.position}
 
     def set_extra_state(self, state: dict) -> None:
+        position = state.get("position", self.position)
+        if position != self.position:
+            raise InputError(
+                f"The checkpoint's class names stand in position {position!r}, this run's in {self.position!r}: "
+                "CLASS_TOKEN_POSITION differs from the run that made it."
+            )
         self._owners = list(state["classnames"])
         self.select(self.classnames)
 

@@ -90,3 +90,9 @@ def test_templates_are_the_datasets_own_and_default_to_clips():
     assert template_of("OxfordPets") == "a photo of a {}, a type of pet."
     assert template_of("SomethingElse") == "a photo of a {}."
     assert (len(ensemble_of("ImageNet")), len(ensemble_of("OxfordPets"))) == (7, 8)
+
+
+def test_classes_of_one_name_have_contexts_of_their_own(backbone):
+    learner = PromptLearner(backbone.text, ["cat", "cat"], 4, class_specific=True)
+    first, second = features(backbone, learner)
+    assert not torch.allclose(first, second)
