@@ -18,6 +18,7 @@ from yacs.config import CfgNode
 from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
+from .chunks import AUTOMATIC, Chunks
 from .classifiers import FeatureClassifier
 from .errors import InputError
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
@@ -36,6 +37,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     if "FEATURES" in cfg.TRAINER:
         return
     gzsl.extend_cfg(cfg)
+    cfg.TRAINER.TEXT_CHUNK = AUTOMATIC  # prompts encoded at once; 0: all; -1: as many as a share of free memory holds
     cfg.TRAINER.FEATURES = CfgNode()
     cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
     cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
@@ -103,6 +105,7 @@ class FeatureTrainer(ResumableTrainer):
         print(f"Loading CLIP (backbone: {name})")
         self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
+        self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         self.classifier = self.build_classifier()
         print("Turning off gradients in both the image and the text encoder")
