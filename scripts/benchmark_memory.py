@@ -93,10 +93,11 @@ def class_names(count: int) -> list[str]:
     """Made-up names of words that CLIP's tokenizer has a token for, about as long as ImageNet's."""
     from trainers.blocks.prompts import tokenizer
 
-    words = [word[:-4] for word in tokenizer().encoder if word.endswith("</w>") and word[:-4].isalpha()]
+    whole = [token.removesuffix("</w>") for token in tokenizer().encoder if token.endswith("</w>")]
+    words = [word for word in whole if word.isalpha() and word.isascii()]
     draw = random.Random(0)
     lengths = draw.choices(range(1, 1 + len(WORDS)), WORDS, k=count)
-    return [f"{' '.join(draw.choices(words, k=length))}" for length in lengths]
+    return [" ".join(draw.choices(words, k=length)) for length in lengths]
 
 
 def resident_gb() -> float:
