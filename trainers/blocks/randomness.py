@@ -62,8 +62,7 @@ class OwnView(Dataset):
     """Items of a dataset, each with random numbers of its own: the same in any order and by any loader worker."""
 
     def __init__(self, images: Dataset, *key: int) -> None:
-        self.images = images.images if isinstance(images, OwnView) else images  # the outer key counts
-        self.key = key
+        self.images, self.key = images, key
 
     def __len__(self) -> int:
         return len(self.images)

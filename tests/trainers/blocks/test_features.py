@@ -8,7 +8,6 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainers.blocks.features import FeatureBank, ImageFeatures
-from trainers.blocks.randomness import OwnView
 
 CPU = torch.device("cpu")
 
@@ -89,14 +88,6 @@ def test_views_depend_on_the_seed_alone(workers):
     assert torch.equal(bank, plain)
     assert len(bank.flatten(end_dim=1).unique(dim=0)) == 2 * 6
     assert not torch.equal(FeatureBank.of(encode, Noise(), 2, CPU, seed=2, batch_size=4).features, plain)
-
-
-def test_views_differ_also_of_images_with_random_numbers_of_their_own():
-    """As the training images have them with loader workers."""
-    images = OwnView(Noise(), 1)
-    bank = FeatureBank.of(encode, images, 2, CPU, seed=1, batch_size=4).features
-    assert torch.equal(bank, FeatureBank.of(encode, Noise(), 2, CPU, seed=1, batch_size=4).features)
-    assert not torch.equal(bank[0], bank[1])
 
 
 def test_views_can_come_from_elsewhere():
