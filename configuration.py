@@ -88,6 +88,8 @@ def merge_arguments(cfg: CfgNode, args: argparse.Namespace) -> None:
             section(cfg, node)[name] = tuple(value) if isinstance(value, list) else value
     if args.seed != -1:
         cfg.SEED = args.seed
+    if args.no_cache:
+        cfg.TRAINER.FEATURES.CACHE = False
 
 
 def section(cfg: CfgNode, path: str) -> CfgNode:

@@ -80,6 +80,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--load-epoch", type=int, help="with --model-dir: epoch of the checkpoint; default: newest")
     parser.add_argument("--force", action="store_true", help="start over in an output folder that holds a run")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms, on GPUs too; slower")
+    parser.add_argument("--no-cache", action="store_true", help="neither read nor keep image features on disk")
     parser.add_argument("--no-train", action="store_true", help="do not train")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that change the configuration")
     return parser.parse_args(argv)

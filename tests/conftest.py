@@ -27,6 +27,14 @@ class Finished(NamedTuple):
     results: dict | None
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory) -> Path:
+    """A cache of features for each test, instead of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("SHIP_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def golden() -> dict:
     """Figures measured on Dassl and CoOp; see tests/golden/README.md."""

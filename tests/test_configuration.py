@@ -173,3 +173,13 @@ def test_image_that_is_no_image_ends_training_by_name(pets, message):
     for path in (pets / "oxford_pets/images").iterdir():
         path.write_text("not an image")
     assert "oxford_pets/images" in message()
+
+
+def test_no_cache_turns_features_on_disk_off(arguments):
+    cfgs = [train.setup_cfg(train.parse_args([*flag, *command(arguments)])) for flag in ([], ["--no-cache"])]
+    assert [cfg.TRAINER.FEATURES.CACHE for cfg in cfgs] == [True, False]
+
+
+@pytest.mark.parametrize(("key", "value"), [("TRAINER.TEXT_CHUNK", -2), ("TRAINER.FEATURES.IMAGE_PREC", "fp8")])
+def test_numbers_of_prompts_and_precisions_that_are_none_are_named(message, key, value):
+    assert f"{key} is {value!r}" in message(key, value)

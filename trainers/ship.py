@@ -122,5 +122,6 @@ class SHIP(FeatureTrainer):
         """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""
         if self.options.SOURCE:
             batch_size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
-            return SynthesizedBatches(self.synthesizer, batch_size, len(self.image_loader))
-        return MixedBatches(super().main_batches(), self.synthesizer, self.offset, self.options.SYNTHESIZED)
+            return SynthesizedBatches(self.synthesizer, batch_size, len(self.image_loader), self.options.AHEAD)
+        numbers = (self.offset, self.options.SYNTHESIZED, self.options.AHEAD)
+        return MixedBatches(super().main_batches(), self.synthesizer, *numbers)

@@ -26,6 +26,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.model, self.text = model, TextEncoder(model)
         self.identity = identity  # fingerprint and name, see made_by.py
+        self.images_in_bf16 = False
         self.eval().requires_grad_(False)
 
     @property
@@ -46,7 +47,9 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def encode_image(self, images: Tensor) -> Tensor:
-        return normalize(self.model.encode_image(images).float(), dim=-1)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.images_in_bf16):
+            features = self.model.encode_image(images)
+        return normalize(features.float(), dim=-1)
 
     def encode_prompts(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """L2-normalized text features (G, N, D); see TextEncoder.forward."""

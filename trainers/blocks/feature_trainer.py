@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -18,20 +19,24 @@ from yacs.config import CfgNode
 from . import gzsl, methods
 from .backbone import Backbone, load_backbone
 from .checkpoints import checkpoint_path, load_state
+from .chunks import AUTOMATIC, Chunks
 from .class_names import check_class_names
 from .classifiers import FeatureClassifier
 from .config_values import check_values
 from .errors import InputError
+from .feature_cache import FeatureCache, cache_folder, hash_of_weights
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
 from .files import cannot_write, sha256_of
 from .identity import code_version
 from .made_by import mark
-from .precision import Precision
+from .precision import Precision, encodes_in_bf16
 from .progress import progress
 from .prompts import tokenizer
 from .randomness import OwnView, own_random_numbers, random_numbers_kept
-from .results import EVALUATION, TRAINING, read_record, run_record, write_record
+from .results import EVALUATION, TRAINING, plain, read_record, run_record, versions, write_record
 from .resumable import ResumableTrainer, Stage
+
+DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -40,8 +45,11 @@ def extend_cfg(cfg: CfgNode) -> None:
     if "FEATURES" in cfg.TRAINER:
         return
     gzsl.extend_cfg(cfg)
+    cfg.TRAINER.TEXT_CHUNK = AUTOMATIC  # prompts encoded at once; 0: all; -1: as many as a share of free memory holds
     cfg.TRAINER.FEATURES = CfgNode()
     cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
+    cfg.TRAINER.FEATURES.CACHE = True  # keep features that are encoded once on disk, for other runs: feature_cache.py
+    cfg.TRAINER.FEATURES.IMAGE_PREC = ""  # of the image encoder; "": the method's PREC; bf16 changes results a bit
     cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
     cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
 
@@ -119,6 +127,8 @@ class FeatureTrainer(ResumableTrainer):
         print(f"Loading CLIP (backbone: {name})")
         self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
+        self.backbone.images_in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
+        self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         check_class_names(self.dm.dataset.classnames, tokenizer())
         self.classifier = self.build_classifier()
@@ -178,9 +188,27 @@ class FeatureTrainer(ResumableTrainer):
                 views,
                 self.device,
                 seed=self.seed,
+                keep=self.keep_view,
                 batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
                 num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             )
+
+    def keep_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
+        random = [self.seed, view] if self.cfg.TRAINER.FEATURES.AUGMENT else None
+        return self.cache.batch(f"view{view}", self.dm.dataset.train_x, ["train", random], self.device, encode)
+
+    @cached_property
+    def cache(self) -> FeatureCache:
+        """Features on disk, with all in the key that the bits of a feature depend on."""
+        about = {
+            "input": plain(self.cfg.INPUT),
+            "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
+            "weights": hash_of_weights(self.backbone.model.visual),
+            "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type,
+            "versions": {name: version for name, version in versions().items() if name in DECIDING},
+        }
+        return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
 
     def views(self, fresh: int) -> FeatureBank:
         """The banked views; where none are banked, `fresh` ones."""
@@ -195,9 +223,11 @@ class FeatureTrainer(ResumableTrainer):
         """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
         if split not in self._evaluation_features:
             loader = self.val_loader if split == "val" else self.test_loader
+            items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
             batches = ImageFeatures(self.backbone.encode_image, loader, self.device)
+            encode = partial(extract, batches, split)
             with own_random_numbers(0):  # a loader draws some even where nothing is random
-                self._evaluation_features[split] = extract(batches, split)
+                self._evaluation_features[split] = self.cache.batch(split, items, "test", self.device, encode)
         return self._evaluation_features[split]
 
     # --- training

@@ -1,6 +1,7 @@
 """Images to features: batch by batch as training asks for them, or encoded once into a bank."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -44,18 +45,29 @@ class FeatureBank:
 
     @classmethod
     def of(
-        cls, encode: Encode, images: Dataset, views: int, device: torch.device, seed: int, **loading
+        cls,
+        encode: Encode,
+        images: Dataset,
+        views: int,
+        device: torch.device,
+        seed: int,
+        keep: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
+        **loading,
     ) -> "FeatureBank":
         """Encodes `views` passes over the images; `loading` goes to the DataLoader.
+
+        `keep` is asked for each view by its number; it can call what encodes it, or have the features from elsewhere.
 
         What a view looks like follows from the seed, its number and the image's, whatever was drawn before, and
         nothing that is drawn later depends on it.
         """
-        passes = []
-        for view in range(views):
+
+        def encoded(view: int) -> Batch:
             with own_random_numbers(seed, view):
                 loader = DataLoader(OwnView(images, seed, view), shuffle=False, **loading)
-                passes.append(extract(ImageFeatures(encode, loader, device), f"view {view + 1}/{views}"))
+                return extract(ImageFeatures(encode, loader, device), f"view {view + 1}/{views}")
+
+        passes = [keep(view, partial(encoded, view)) for view in range(views)]
         return cls(torch.stack([features for features, _ in passes]), passes[0][1])
 
     def batches(self, batch_size: int, drop_last: bool) -> "BankBatches":

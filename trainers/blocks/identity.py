@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 ELSEWHERE = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
 SHOWN = ("VERBOSE", "TRAIN.PRINT_FREQ")
-WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY",)
+WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is kept on disk beside the results
 WORKERS = "DATALOADER.NUM_WORKERS"
 FOLDERS_OF_RUNS = ("TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS")  # output folders, which may be moved as a whole
 

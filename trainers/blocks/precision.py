@@ -10,6 +10,21 @@ from .errors import InputError
 PRECISIONS = ("fp32", "fp16", "amp", "bf16")
 
 
+def encodes_in_bf16(name: str, device: torch.device) -> bool:
+    """Whether images are encoded in bf16, by TRAINER.FEATURES.IMAGE_PREC: where the device does so in hardware."""
+    if name not in ("", "bf16"):
+        raise InputError(f'TRAINER.FEATURES.IMAGE_PREC is {name!r}; it can be "" (the precision of the run) or bf16.')
+    if not name:
+        return False
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = any(getattr(torch.cpu, f"_is_{part}_supported", bool)() for part in ("avx512_bf16", "amx_tile"))
+    if not able:
+        print(f"This {device.type} does not compute in bf16: images are encoded in the run's precision")
+    return able
+
+
 class Precision:
     """How a run computes, by CoOp's names; where the device cannot, fp32, and a line that says so."""
 

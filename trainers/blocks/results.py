@@ -49,7 +49,7 @@ def run_record(cfg, metrics: dict, classnames: Sequence[str], predicted: Tensor,
 def versions() -> dict[str, str]:
     """Versions of what the figures depend on; dassl's names the built-in engine where that runs."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "dassl": dassl.__version__}
-    for distribution in ("torchvision", "numpy", "clip-anytorch", "clip"):
+    for distribution in ("torchvision", "pillow", "numpy", "clip-anytorch", "clip"):
         try:
             found[distribution] = metadata.version(distribution)
         except metadata.PackageNotFoundError:

@@ -8,6 +8,7 @@ KEYS = {
     "SYNTHESIS": "vae",  # where features without images come from: the method (vae) or a control, see synthesis.py
     "SOURCE": "",  # output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on
     "SYNTHESIZED": 0,  # synthesized features a step; 0: as many as real ones
+    "AHEAD": 0,  # synthesized features made at once, for steps to come; 0: those of each step. Same random numbers
     # PromptVAE
     "N_CTX": 4,  # M: context tokens of the prompts that the VAE writes
     "ENCODER_DIM": 2048,  # H_e: hidden units of the encoder

@@ -1,7 +1,8 @@
 """Class names to synthesized features: SHIP's way, and the controls that it is compared with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from dassl.data.datasets import build_dataset
@@ -25,13 +26,26 @@ class Synthesizer(ABC):
         self.classnames, self.device = list(classnames), device
 
     @abstractmethod
+    def noise(self, count: int) -> Tensor:
+        """What is drawn at random for `count` features: (B, …)."""
+
+    @abstractmethod
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """L2-normalized features (B, D) of noise and labels (B,), which index the class names; without gradients."""
+
     def of(self, labels: Tensor) -> Tensor:
-        """L2-normalized features (B, D) of labels (B,), which index the class names; without gradients."""
+        """L2-normalized features (B, D) of labels (B,)."""
+        return self.write(self.noise(len(labels)), labels)
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Noise for `count` features and their labels (B,), which are drawn uniformly."""
+        labels = torch.randint(len(self.classnames), (count,), device=self.device)
+        return self.noise(count), labels
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """`count` features (B, D) and their labels (B,), which are drawn uniformly."""
-        labels = torch.randint(len(self.classnames), (count,), device=self.device)
-        return self.of(labels), labels
+        """`count` features (B, D) and their labels (B,)."""
+        noise, labels = self.draw(count)
+        return self.write(noise, labels), labels
 
 
 class VAESynthesizer(Synthesizer):
@@ -52,12 +66,12 @@ class VAESynthesizer(Synthesizer):
         """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""
         return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))[0]
 
-    def latents(self, count: int) -> Tensor:
+    def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.vae.latent_dim, device=self.device)
 
     @torch.no_grad()
-    def of(self, labels: Tensor) -> Tensor:
-        return self(self.latents(len(labels)), labels)
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        return self(noise, labels)
 
 
 class UntrainedSynthesizer(VAESynthesizer):
@@ -69,7 +83,7 @@ class UntrainedSynthesizer(VAESynthesizer):
 class MeanSynthesizer(VAESynthesizer):
     """Control: z = 0, one feature for each class."""
 
-    def latents(self, count: int) -> Tensor:
+    def noise(self, count: int) -> Tensor:
         return torch.zeros(count, self.vae.latent_dim, device=self.device)
 
 
@@ -80,7 +94,10 @@ class TextSynthesizer(Synthesizer):
         super().__init__(zero_shot.classnames, zero_shot.backbone.device)
         self.text_features = zero_shot.text_features
 
-    def of(self, labels: Tensor) -> Tensor:
+    def noise(self, count: int) -> Tensor:
+        return torch.empty(count, 0, device=self.device)
+
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
         return self.text_features[labels]
 
 
@@ -96,12 +113,15 @@ class GaussianSynthesizer(TextSynthesizer):
         self.mean = residuals.mean(dim=0)
         self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
 
-    def of(self, labels: Tensor) -> Tensor:
-        weights = torch.randn(len(labels), len(self.factor), device=self.device)
-        return normalize(super().of(labels) + self.mean + weights @ self.factor, dim=-1)
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, len(self.factor), device=self.device)
+
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        return normalize(self.text_features[labels] + self.mean + noise @ self.factor, dim=-1)
 
 
 WITH_VAE = {"vae": VAESynthesizer, "untrained": UntrainedSynthesizer, "mean": MeanSynthesizer}
+Item = TypeVar("Item")
 SYNTHESES = (*WITH_VAE, "text", "gaussian")
 
 
@@ -132,35 +152,64 @@ def build_synthesizer(
 
 
 class SynthesizedBatches:
-    """Batches of synthesized features alone."""
+    """Batches of synthesized features alone, `ahead` features of which are made at once; 0: those of each step."""
 
-    def __init__(self, synthesizer: Synthesizer, batch_size: int, steps: int) -> None:
-        self.synthesizer, self.batch_size, self.steps = synthesizer, batch_size, steps
+    def __init__(self, synthesizer: Synthesizer, batch_size: int, steps: int, ahead: int = 0) -> None:
+        self.synthesizer, self.batch_size, self.steps, self.ahead = synthesizer, batch_size, steps, ahead
 
     def __len__(self) -> int:
         return self.steps
 
     def __iter__(self) -> Iterator[Batch]:
-        for _ in range(self.steps):
-            yield self.synthesizer.sample(self.batch_size)
+        for _, batch in made_ahead(
+            self.synthesizer, ((None, self.batch_size) for _ in range(self.steps)), self.ahead
+        ):
+            yield batch
 
 
 class MixedBatches:
     """Each batch of real features with `count` synthesized ones behind, as many as it has if that is 0.
 
-    Labels of synthesized features start at `offset`.
+    Labels of synthesized features start at `offset`; `ahead` of these are made at once, 0: those of each step.
     """
 
-    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0) -> None:
-        self.real, self.synthesizer, self.offset, self.count = real, synthesizer, offset, count
+    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0, ahead: int = 0) -> None:
+        self.real, self.synthesizer, self.offset, self.count, self.ahead = real, synthesizer, offset, count, ahead
 
     def __len__(self) -> int:
         return len(self.real)
 
     def __iter__(self) -> Iterator[Batch]:
-        for features, labels in self.real:
-            made, made_labels = self.synthesizer.sample(self.count or len(features))
+        real = ((batch, self.count or len(batch[0])) for batch in self.real)
+        for (features, labels), (made, made_labels) in made_ahead(self.synthesizer, real, self.ahead):
             yield torch.cat([features, made]), torch.cat([labels, made_labels + self.offset])
+
+
+def made_ahead(
+    synthesizer: Synthesizer, counted: Iterable[tuple[Item, int]], ahead: int
+) -> Iterator[tuple[Item, Batch]]:
+    """Each item with as many synthesized features and labels as it asks for, about `ahead` features made at once.
+
+    Random numbers are drawn when an item comes, as if its features were made then: they do not depend on `ahead`.
+    """
+    waiting, count = [], 0
+    for item, wanted in counted:
+        waiting.append((item, *synthesizer.draw(wanted)))
+        count += wanted
+        if count >= ahead:
+            yield from made_together(synthesizer, waiting)
+            waiting, count = [], 0
+    yield from made_together(synthesizer, waiting)
+
+
+def made_together(
+    synthesizer: Synthesizer, waiting: Sequence[tuple[Item, Tensor, Tensor]]
+) -> Iterator[tuple[Item, Batch]]:
+    """Features and labels of (item, noise, labels), written in one go."""
+    if waiting:
+        items, noise, labels = zip(*waiting, strict=True)
+        made = synthesizer.write(torch.cat(noise), torch.cat(labels)).split([len(some) for some in labels])
+        yield from zip(items, zip(made, labels, strict=True), strict=True)
 
 
 def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:

@@ -10,6 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .chunks import Chunks, cuts, recomputed
+from .packing import layout
+
+KeysValues = tuple[Tensor, Tensor]
+# About how many numbers, in units of the width, a block keeps for the backward pass (measured, CPU, fp32):
+BY_TOKEN = 24  # of each token up to the EOT
+BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
+
 
 class TextEncoder(nn.Module):
     """The text tower of a `clip.model.CLIP`, fed with token embeddings instead of token numbers.
@@ -25,6 +33,7 @@ class TextEncoder(nn.Module):
         self.blocks = model.transformer.resblocks
         self.ln_final = model.ln_final
         self.text_projection = model.text_projection
+        self.chunks = Chunks()  # how many prompts are encoded at once
 
     @property
     def dtype(self) -> torch.dtype:
@@ -49,72 +58,110 @@ class TextEncoder(nn.Module):
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, S) as `clip.tokenize` gives them; EOT is the highest number."""
-        prefix, suffix = self.embed(tokens[:1, :1]), self.embed(tokens[:, 1:])
-        return self(prefix, suffix, tokens.argmax(dim=-1) - 1)[0]
+        eot = tokens.argmax(dim=-1)
+        prefix, suffix = self.embed(tokens[:1, :1]), self.embed(tokens[:, 1 : int(eot.max()) + 1])
+        return self(prefix, suffix, eot - 1)[0]
 
     def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """Features (G, N, D), not normalized, of every suffix behind every prefix.
 
         prefix (G, P, W) starts with SOS; suffix (N, S, W); eot (N,) is the EOT's position in its suffix.
         """
-        shared, length = prefix.shape[1], int(eot.max()) + 1
-        position = self.positional_embedding.type(self.dtype)
-        head = prefix.type(self.dtype) + position[:shared]
-        tail = suffix[:, :length].type(self.dtype) + position[shared : shared + length]
-        tail = tail.expand(len(head), *tail.shape).flatten(0, 1)  # (G * N, S, W)
-        causal = torch.ones(shared + length, shared + length, dtype=torch.bool, device=tail.device).tril()
+        past, suffix = self.run_prefix(prefix), suffix[:, : int(eot.max()) + 1]
+        typical, longest = int(eot.sum()) / len(eot) + 1, suffix.shape[1]
+        bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
+        size = self.chunks.prompts(len(prefix) * len(suffix), *bytes_each)
+        if size >= len(prefix) * len(suffix):
+            return self.run_suffix(past, suffix, eot)
+        return self.run_parts(size, past, suffix, eot)
 
-        for block in self.blocks[:-1]:
-            head, tail = _both(block, head, tail, causal)
-        tail = _at_eot(self.blocks[-1], head, tail, causal, eot.repeat(len(head)))
-        features = self.ln_final(tail).type(self.dtype) @ self.text_projection
-        return features.unflatten(0, (len(head), len(suffix)))
+    def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, eot: Tensor) -> Tensor:
+        """What `run_suffix` gives, `size` prompts at a time."""
+        order = eot.argsort(stable=True)  # prompts of like length together
+        suffix, eot, rows = suffix[order], eot[order], []
+        for group, part in cuts(len(past[0][0]), len(suffix), size):
+            some = [(keys[group], values[group]) for keys, values in past]
+            trimmed = suffix[part, : int(eot[part][-1]) + 1]
+            rows.append(recomputed(self.run_suffix, some, trimmed, eot[part]).flatten(0, 1))
+        return torch.cat(rows).unflatten(0, (-1, len(suffix)))[:, order.argsort()]
+
+    def bytes_each(self, past: list[KeysValues], suffix: Tensor, tokens: float) -> int:
+        """About how much memory a prompt of so many tokens takes, among suffixes (N, S, W)."""
+        learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
+        layers = len(self.blocks) if learning else 1
+        numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
+        return int(layers * self.width * numbers * suffix.element_size())
+
+    def run_prefix(self, prefix: Tensor) -> list[KeysValues]:
+        """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
+        x = prefix.type(self.dtype) + self.positional_embedding[: prefix.shape[1]].type(self.dtype)
+        visible, past = _causal(0, x), []
+        for block in self.blocks:
+            x_in = block.ln_1(x)
+            past.append(_heads(block.attn, _keys_values(block.attn, x_in)))
+            if block is not self.blocks[-1]:
+                x = _residual(block, x, _attend(block.attn, _queries(block.attn, x_in), past[-1], visible))
+        return past
+
+    def run_suffix(self, past: list[KeysValues], suffix: Tensor, eot: Tensor) -> Tensor:
+        """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
+        groups, _, shared, _ = past[0][0].shape
+        position = self.positional_embedding[shared : shared + suffix.shape[1]]
+        x = suffix.type(self.dtype) + position.type(self.dtype)
+        x, eot = x.expand(groups, *x.shape).flatten(0, 1), eot.repeat(groups)  # (G * N, S, W)
+        visible, tokens = _causal(shared, x), layout(eot, x.shape[1])
+        x = tokens.pack(x)
+        for block, before in zip(self.blocks, past, strict=True):
+            attn, x_in = block.attn, block.ln_1(x)
+            present = _with_past(before, _heads(attn, tokens.unpack(_keys_values(attn, x_in))))
+            if block is self.blocks[-1]:  # the EOT's row alone
+                queries, rows = _queries(attn, tokens.last(x_in))[:, None], visible[eot][:, None, None]
+                x = _residual(block, tokens.last(x), _attend(attn, queries, present, rows)[:, 0])
+            else:
+                queries = tokens.unpack(_queries(attn, x_in))
+                x = _residual(block, x, tokens.pack(_attend(attn, queries, present, visible)))
+        features = self.ln_final(x).type(self.dtype) @ self.text_projection
+        return features.unflatten(0, (groups, len(suffix)))
 
 
-def _both(block: nn.Module, head: Tensor, tail: Tensor, causal: Tensor) -> tuple[Tensor, Tensor]:
-    """One residual block over prefixes (G, P, W) and what follows them (G * N, S, W)."""
-    shared = head.shape[1]
-    head_in, tail_in = block.ln_1(head), block.ln_1(tail)
-    past = _keys_values(block.attn, head_in)
-    present = _with_past(past, _keys_values(block.attn, tail_in))
-    new_head = _residual(block, head, _attend(block.attn, head_in, past, causal[:shared, :shared]))
-    new_tail = _residual(block, tail, _attend(block.attn, tail_in, present, causal[shared:]))
-    return new_head, new_tail
+def _causal(shared: int, x: Tensor) -> Tensor:
+    """Which of `shared` tokens and x's own (B, S, W) each of x's may see: (S, shared + S)."""
+    length = x.shape[1]
+    return torch.ones(length, shared + length, dtype=torch.bool, device=x.device).tril(shared)
 
 
-def _at_eot(block: nn.Module, head: Tensor, tail: Tensor, causal: Tensor, eot: Tensor) -> Tensor:
-    """The last block, for the EOT's rows alone: (G * N, W)."""
-    shared, rows = head.shape[1], torch.arange(len(tail), device=tail.device)
-    tail_in = block.ln_1(tail)
-    present = _with_past(_keys_values(block.attn, block.ln_1(head)), _keys_values(block.attn, tail_in))
-    visible = causal[shared + eot][:, None, None]  # (G * N, heads, 1 query, P + S)
-    attended = _attend(block.attn, tail_in[rows, eot][:, None], present, visible)
-    return _residual(block, tail[rows, eot], attended[:, 0])
+def _queries(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    width = x.shape[-1]
+    return F.linear(x, attn.in_proj_weight[:width], attn.in_proj_bias[:width])
 
 
-def _heads(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+def _keys_values(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    """Of x's rows (…, W): (…, 2 W)."""
+    width = x.shape[-1]
+    return F.linear(x, attn.in_proj_weight[width:], attn.in_proj_bias[width:])
+
+
+def _heads(attn: nn.MultiheadAttention, x: Tensor) -> KeysValues:
+    """Keys and values (B, S, 2 W) to (B, heads, S, W / heads) each."""
+    return tuple(_split(attn, part) for part in x.chunk(2, dim=-1))
+
+
+def _split(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
     """(B, S, W) to (B, heads, S, W / heads)."""
     return x.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
 
 
-def _keys_values(attn: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, Tensor]:
-    width = x.shape[-1]
-    keys, values = F.linear(x, attn.in_proj_weight[width:], attn.in_proj_bias[width:]).chunk(2, dim=-1)
-    return _heads(attn, keys), _heads(attn, values)
-
-
-def _with_past(past: tuple[Tensor, Tensor], present: tuple[Tensor, Tensor]) -> list[Tensor]:
+def _with_past(past: KeysValues, present: KeysValues) -> KeysValues:
     """Keys and values of G prefixes put before those of the G * N suffixes that follow them."""
-    return [
+    return tuple(
         torch.cat([old[:, None].expand(-1, len(new) // len(old), -1, -1, -1).flatten(0, 1), new], dim=2)
         for old, new in zip(past, present, strict=True)
-    ]
+    )
 
 
-def _attend(attn: nn.MultiheadAttention, x: Tensor, keys_values, visible: Tensor) -> Tensor:
-    """Attention of x's rows (B, S, W) over given keys and values, before the output projection."""
-    width = x.shape[-1]
-    queries = _heads(attn, F.linear(x, attn.in_proj_weight[:width], attn.in_proj_bias[:width]))
+def _attend(attn: nn.MultiheadAttention, queries: Tensor, keys_values: KeysValues, visible: Tensor) -> Tensor:
+    """Attention of queries (B, S, W) over given keys and values, before the output projection."""
+    queries = _split(attn, queries)
     return F.scaled_dot_product_attention(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
 
 

@@ -88,3 +88,11 @@ def test_views_depend_on_the_seed_alone(workers):
     assert torch.equal(bank, plain)
     assert len(bank.flatten(end_dim=1).unique(dim=0)) == 2 * 6
     assert not torch.equal(FeatureBank.of(encode, Noise(), 2, CPU, seed=2, batch_size=4).features, plain)
+
+
+def test_views_can_come_from_elsewhere():
+    elsewhere = (torch.zeros(6, 3), torch.zeros(6, dtype=torch.long))
+    keep = lambda view, encode: encode() if view else elsewhere  # noqa: E731
+    bank = FeatureBank.of(encode, Noise(), 2, CPU, seed=1, keep=keep, batch_size=4)
+    assert not bank.features[0].any()
+    assert torch.equal(bank.features[1], FeatureBank.of(encode, Noise(), 2, CPU, seed=1, batch_size=4).features[1])

@@ -12,6 +12,7 @@ from trainers.blocks.synthesis import (
     SYNTHESES,
     GaussianSynthesizer,
     MixedBatches,
+    SynthesizedBatches,
     VAESynthesizer,
     build_synthesizer,
     needs_training,
@@ -92,3 +93,34 @@ def test_mixed_batches_put_synthesized_features_behind_real_ones(synthesizer):
         assert not features[:5].any()
         assert labels[:5].tolist() == [0, 1, 0, 1, 0]
         assert set(labels[5:].tolist()) <= {2, 3, 4}
+
+
+@pytest.mark.parametrize("kind", SYNTHESES)
+@pytest.mark.parametrize("ahead", [1, 9, 1000])
+def test_batches_made_ahead_are_those_made_at_each_step(kind, ahead, synthesizer, backbone):
+    """Also where real features draw random numbers in between, and after the last batch."""
+    bank = FeatureBank(normalize(torch.randn(2, 8, backbone.feature_dim), dim=-1), torch.arange(8) % 2)
+    arguments = (NAMES, ["dog", "car"], synthesizer.vae, backbone, "a photo of a {}.", lambda views: bank)
+
+    class Drawn:
+        def __iter__(self):
+            return ((torch.rand(size, backbone.feature_dim), torch.randint(3, (size,))) for size in (4, 4, 4, 4, 2))
+
+    def batches(ahead: int) -> list[torch.Tensor]:
+        made = build_synthesizer(kind, *arguments)
+        torch.manual_seed(1)
+        mixed = [part for batch in MixedBatches(Drawn(), made, offset=3, ahead=ahead) for part in batch]
+        alone = [part for batch in SynthesizedBatches(made, 4, steps=3, ahead=ahead) for part in batch]
+        return [*mixed, *alone, torch.rand(1)]
+
+    for got, expected in zip(batches(ahead), batches(0), strict=True):
+        torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_features_made_ahead_are_written_together(synthesizer, monkeypatch):
+    sizes, write = [], synthesizer.write
+    monkeypatch.setattr(
+        synthesizer, "write", lambda noise, labels: (sizes.append(len(labels)), write(noise, labels))[1]
+    )
+    assert len(list(SynthesizedBatches(synthesizer, 4, steps=7, ahead=10))) == 7
+    assert sizes == [12, 12, 4]

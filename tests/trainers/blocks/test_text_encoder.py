@@ -1,68 +1,103 @@
 """The fast text encoder against CLIP's own, in values and gradients."""
 
+from collections.abc import Callable
+
 import clip
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from tests.trainers.conftest import VIT, random_clip
+from tests.trainers.plain import PlainTextEncoder
+from trainers.blocks.backbone import load_backbone
+from trainers.blocks.chunks import Chunks
 from trainers.blocks.text_encoder import TextEncoder
 
-WORDS = ["cat", "airedale", "xylophone", "a", "of", "centrifuge", "blueish", "zyx"]
+SOS, DOT, EOT = 49406, 269, 49407
 MODEL = random_clip(VIT, feature_dim=24, width=128, layers=3).eval().requires_grad_(False)
-ENCODER = TextEncoder(MODEL)
+ENCODER, PLAIN = TextEncoder(MODEL), PlainTextEncoder(MODEL)
+
+tokens_of_name = st.lists(st.integers(1, 49000), min_size=1, max_size=20)
+names = st.lists(tokens_of_name, min_size=1, max_size=6)
+bounded = settings(max_examples=25, deadline=None, derandomize=True)
 
 
-def encode_embeddings(prompts: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """CLIP's modules over all 77 positions of prompts given as embeddings (N, 77, W): the plain path."""
-    x = (prompts + MODEL.positional_embedding).permute(1, 0, 2)
-    x = MODEL.ln_final(MODEL.transformer(x).permute(1, 0, 2))
-    return x[torch.arange(len(x)), tokens.argmax(dim=-1)] @ MODEL.text_projection
+def prompts(names: list[list[int]], n_ctx: int) -> tuple[Tensor, Tensor]:
+    """Token numbers (N, 77) of prompts with a context of made-up words, and the positions of their EOT."""
+    tokens = torch.zeros(len(names), 77, dtype=torch.long)
+    for row, name in zip(tokens, names, strict=True):
+        words = [SOS, *range(320, 320 + n_ctx), *name, DOT, EOT]
+        row[: len(words)] = torch.tensor(words)
+    return tokens, tokens.argmax(dim=-1)
 
 
-def relative(got: torch.Tensor, expected: torch.Tensor) -> float:
+def relative(got: Tensor, expected: Tensor) -> float:
     return ((got - expected).norm() / expected.norm()).item()
 
 
-names = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(names, min_size=1, max_size=6))
-def test_features_of_tokens_equal_clips_own(texts):
-    tokens = clip.tokenize(texts)
+@bounded
+@given(names, st.integers(1, 16))
+def test_features_of_tokens_equal_clips_own(names, n_ctx):
+    tokens, _ = prompts(names, n_ctx)
     torch.testing.assert_close(ENCODER.encode_tokens(tokens), MODEL.encode_text(tokens), atol=1e-5, rtol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(names, min_size=1, max_size=6), st.integers(1, 16))
-def test_shared_context_equals_the_plain_path_in_values_and_gradients(texts, n_ctx):
-    tokens = clip.tokenize([" ".join(["X"] * n_ctx) + f" {text}." for text in texts])
-    embeddings = MODEL.token_embedding(tokens)
-    start = torch.randn(n_ctx, ENCODER.width, generator=torch.Generator().manual_seed(n_ctx))
-    fast, plain = start.clone().requires_grad_(), start.clone().requires_grad_()
-
-    prefix = torch.cat([embeddings[:1, :1], fast[None]], dim=1)
-    got = ENCODER(prefix, embeddings[:, 1 + n_ctx :], tokens.argmax(dim=-1) - 1 - n_ctx)[0]
-    context = plain.expand(len(texts), -1, -1)
-    expected = encode_embeddings(torch.cat([embeddings[:, :1], context, embeddings[:, 1 + n_ctx :]], dim=1), tokens)
+def check(arrange: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], shape: tuple[int, ...], chunk: int) -> None:
+    """Compares features and the context's gradients; `arrange` makes prefix, suffix and EOTs of a context."""
+    start = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    encoder = TextEncoder(MODEL)
+    encoder.chunks = Chunks(chunk)
+    results = []
+    for path in (encoder, PlainTextEncoder(MODEL)):
+        context = start.clone().requires_grad_()
+        features = path(*arrange(context))
+        (features * torch.linspace(-1, 1, features.numel()).view_as(features)).sum().backward()
+        results.append((features.detach(), context.grad))
+    (got, gradient), (expected, expected_gradient) = results
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
-
-    weights = torch.randn_like(expected)
-    (got * weights).sum().backward()
-    (expected * weights).sum().backward()
-    assert relative(fast.grad, plain.grad) < 1e-4
+    assert relative(gradient, expected_gradient) < 1e-4
 
 
-def test_several_prefixes_equal_one_at_a_time():
-    tokens = clip.tokenize(["a photo of a cat.", "a photo of a long haired airedale."])
+@bounded
+@given(names, st.integers(1, 16), st.integers(1, 4), st.integers(0, 5))
+def test_shared_contexts_equal_the_plain_path_in_values_and_gradients(names, n_ctx, groups, chunk):
+    """Contexts (G, M, W) that N class names share, as CoOp (G = 1) and CoCoOp have them."""
+    tokens, eot = prompts(names, n_ctx)
     embeddings = MODEL.token_embedding(tokens)
-    prefixes = torch.randn(3, 5, ENCODER.width)
-    eot = tokens.argmax(dim=-1) - 5
-    together = ENCODER(prefixes, embeddings[:, 5:], eot)
-    alone = [ENCODER(prefix[None], embeddings[:, 5:], eot)[0] for prefix in prefixes]
-    torch.testing.assert_close(together, torch.stack(alone), atol=1e-5, rtol=1e-5)
+    sos = embeddings[:1, :1].expand(groups, -1, -1)
+    check(
+        lambda context: (torch.cat([sos, context], dim=1), embeddings[:, 1 + n_ctx :], eot - 1 - n_ctx),
+        (groups, n_ctx, 128),
+        chunk,
+    )
+
+
+@bounded
+@given(names, st.integers(1, 16), st.integers(0, 5))
+def test_a_context_for_each_prompt_equals_the_plain_path_in_values_and_gradients(names, n_ctx, chunk):
+    """Contexts (N, M, W) behind a shared SOS, as SHIP's generator writes them."""
+    tokens, eot = prompts(names, n_ctx)
+    embeddings = MODEL.token_embedding(tokens)
+    check(
+        lambda context: (embeddings[:1, :1], torch.cat([context, embeddings[:, 1 + n_ctx :]], dim=1), eot - 1),
+        (len(names), n_ctx, 128),
+        chunk,
+    )
+
+
+def test_the_plain_path_is_clips_own():
+    tokens, eot = prompts([[400], [500, 600, 700]], 4)
+    embeddings = MODEL.token_embedding(tokens)
+    torch.testing.assert_close(PLAIN(embeddings[:1, :5], embeddings[:, 5:], eot - 5)[0], MODEL.encode_text(tokens))
+
+
+def test_a_prompts_feature_does_not_depend_on_the_longest_of_its_batch():
+    """Packed beside a long prompt, padded beside one of its own length: the same."""
+    (short, _), (both, _) = prompts([[400]] * 6, 4), prompts([[400]] * 6 + [list(range(500, 520))], 4)
+    torch.testing.assert_close(ENCODER.encode_tokens(short), ENCODER.encode_tokens(both)[:6], atol=1e-6, rtol=1e-5)
 
 
 def test_tokens_behind_eot_have_no_influence():
@@ -79,5 +114,27 @@ def test_tokens_behind_eot_have_no_influence():
 @pytest.mark.parametrize("length", [1, 76])
 def test_shortest_and_longest_prompts_fit(length):
     tokens = torch.zeros(1, 77, dtype=torch.long)
-    tokens[0, 0], tokens[0, 1:length], tokens[0, length] = 49406, 320, 49407
+    tokens[0, 0], tokens[0, 1:length], tokens[0, length] = SOS, 320, EOT
     torch.testing.assert_close(ENCODER.encode_tokens(tokens), MODEL.encode_text(tokens), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [0, 2])
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "amp"])
+def test_lower_precision_is_close_to_fp32_in_values_and_gradients(precision, chunk, clip_file):
+    tokens, eot = prompts([[400], [500, 600, 700], [900] * 12], 4)
+
+    def run(precision: str) -> tuple[Tensor, Tensor]:
+        encoder = load_backbone(str(clip_file), precision, "cpu").text
+        encoder.chunks = Chunks(chunk)
+        start = torch.randn(1, 4, encoder.width, generator=torch.Generator().manual_seed(0))
+        context = start.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "amp"):
+            embeddings = encoder.embed(tokens)
+            prefix = torch.cat([embeddings[:1, :1], context.type(encoder.dtype)], dim=1)
+            features = encoder(prefix, embeddings[:, 5:], eot - 5)[0].float()
+        features[:, 0].sum().backward()
+        return features.detach(), context.grad
+
+    (features, gradient), (expected, expected_gradient) = run(precision), run("fp32")
+    assert cosine_similarity(features, expected).min() > 0.999
+    assert cosine_similarity(gradient.flatten(), expected_gradient.flatten(), dim=0) > 0.99

@@ -1,0 +1,81 @@
+"""Compares encoding images in bf16 (TRAINER.FEATURES.IMAGE_PREC) with fp32: cosine similarity, images a second.
+
+    python scripts/benchmark_images.py --backbone ViT-B/16 --images /path/to/pictures
+
+Takes pictures from a folder, in any depth; without one, made-up ones: noise of several degrees of smoothness.
+"""
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(CHECKOUT))
+
+import compat  # noqa: E402
+
+compat.ensure()
+
+import torch  # noqa: E402
+from clip.clip import _transform  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from trainers.blocks.backbone import Backbone, load_backbone  # noqa: E402
+from trainers.blocks.precision import encodes_in_bf16  # noqa: E402
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def main() -> None:
+    args = parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not encodes_in_bf16("bf16", device):
+        sys.exit(1)
+    backbone = load_backbone(args.backbone, "fp32", device)
+    images = pictures(args.images, args.count, backbone.resolution).to(device)
+    exact, plain = encoded(backbone, images, False, args.batch)
+    rounded, fast = encoded(backbone, images, True, args.batch)
+    similarity = (exact * rounded).sum(dim=-1)
+    print(f"{args.backbone}, {len(images)} images, {device.type}, {torch.get_num_threads()} threads")
+    print(f"cosine similarity of bf16 and fp32 features: mean {similarity.mean():.6f}, least {similarity.min():.6f}")
+    print(f"images a second: fp32 {plain:.1f}, bf16 {fast:.1f}, {fast / plain:.2f} times as many")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="datasets/assets/shapes_clip.pt", help="name or file (that of shapes)")
+    parser.add_argument("--images", help="folder of pictures")
+    parser.add_argument("--count", type=int, default=128, help="pictures (128)")
+    parser.add_argument("--batch", type=int, default=32, help="pictures at once (32)")
+    return parser.parse_args()
+
+
+def pictures(folder: str | None, count: int, size: int) -> torch.Tensor:
+    """So many preprocessed pictures (B, 3, R, R)."""
+    if folder is None:
+        draw = torch.Generator().manual_seed(0)
+        grains = [
+            torch.randn(1, 3, max(2, size >> index % 6), max(2, size >> index % 6), generator=draw)
+            for index in range(count)
+        ]
+        return torch.cat([torch.nn.functional.interpolate(grain, (size, size), mode="bicubic") for grain in grains])
+    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        sys.exit(f"error: no pictures ({', '.join(SUFFIXES)}) under {folder}")
+    chosen = random.Random(0).sample(paths, min(count, len(paths)))
+    return torch.stack([_transform(size)(Image.open(path)) for path in chosen])
+
+
+def encoded(backbone: Backbone, images: torch.Tensor, in_bf16: bool, batch: int) -> tuple[torch.Tensor, float]:
+    """Features, and images encoded a second."""
+    backbone.images_in_bf16 = in_bf16
+    backbone.encode_image(images[:batch])  # the first time takes longer
+    start = time.perf_counter()
+    features = torch.cat([backbone.encode_image(some) for some in images.split(batch)])
+    return features.cpu(), len(images) / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()

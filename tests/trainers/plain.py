@@ -1,0 +1,84 @@
+"""The plain path that fast ones are compared with: CLIP's own modules over all 77 positions, images encoded anew."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.utils.data import Dataset
+
+from trainers.blocks.backbone import Backbone
+from trainers.blocks.features import FeatureBank
+from trainers.blocks.randomness import OwnView
+from trainers.blocks.text_encoder import TextEncoder
+
+
+class PlainTextEncoder(TextEncoder):
+    """Pads every prompt to the window, and runs each by itself, whatever it shares with others."""
+
+    def __init__(self, model) -> None:
+        super().__init__(model)
+        self.model = model
+
+    def encode_tokens(self, tokens: Tensor) -> Tensor:
+        return self.model.encode_text(tokens)
+
+    def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
+        groups, prompts = len(prefix), len(suffix)
+        before = prefix[:, None].expand(-1, prompts, -1, -1).flatten(0, 1)
+        x = torch.cat([before, suffix.expand(groups, *suffix.shape).flatten(0, 1)], dim=1)[:, : self.window]
+        x = pad(x, (0, 0, 0, self.window - x.shape[1])).type(self.dtype) + self.positional_embedding.type(self.dtype)
+        x = self.model.transformer(x.permute(1, 0, 2)).permute(1, 0, 2)
+        x = self.ln_final(x).type(self.dtype)
+        ends = (prefix.shape[1] + eot).repeat(groups)
+        return (x[torch.arange(len(x)), ends] @ self.text_projection).unflatten(0, (groups, prompts))
+
+
+class ReEncodedViews:
+    """Stands in for a bank's features (K, N, D): encodes an image's view anew whenever it is asked for."""
+
+    def __init__(self, encode: Callable[[Tensor], Tensor], images: Dataset, seed: int, views: int) -> None:
+        self.encode, self.images, self.seed = encode, images, seed
+        self.shape = (views, len(images))
+
+    def __getitem__(self, chosen: tuple[Tensor, Tensor]) -> Tensor:
+        views = [
+            OwnView(self.images, self.seed, int(view))[int(row)]["img"] for view, row in zip(*chosen, strict=True)
+        ]
+        return self.encode(torch.stack(views))
+
+
+def exact(load_backbone: Callable[..., Backbone], plain: bool) -> Callable[..., Backbone]:
+    """Loads backbones whose towers compute in fp64, so that two ways to the same numbers stay together.
+
+    In fp32 they differ in the last bits, and training can make much of little. LayerNorm is CLIP's own, in fp32.
+    """
+
+    def load(*args) -> Backbone:
+        backbone = load_backbone(*args).double()
+        for part in backbone.modules():
+            if isinstance(part, nn.LayerNorm):
+                part.float()
+        if plain:
+            backbone.text = PlainTextEncoder(backbone.model)
+        return backbone
+
+    return load
+
+
+def reencode(trainer) -> None:
+    """Makes a trainer encode images anew whenever it looks at them."""
+
+    def encode_views(views: int) -> FeatureBank:
+        images, encode = trainer.image_loader.dataset, trainer.backbone.encode_image
+        labels = torch.tensor([item.label for item in trainer.dm.dataset.train_x])
+        return FeatureBank(ReEncodedViews(encode, images, trainer.seed, views), labels)
+
+    trainer.encode_views = encode_views
+
+
+def recorded_losses(trainer) -> list[float]:
+    """The loss of each training step, in both stages, as they come."""
+    losses, step = [], trainer.forward_backward
+    trainer.forward_backward = lambda batch: (summary := step(batch), losses.append(summary["loss"]))[0]
+    return losses

@@ -1,0 +1,53 @@
+"""A whole run with every fast path on agrees with one on the plain path."""
+
+import json
+
+import pytest
+import torch
+
+from tests.trainers.plain import exact, recorded_losses, reencode
+from trainers.blocks import feature_trainer
+from trainers.blocks.backbone import load_backbone
+
+SHORT = ("TRAINER.FEATURES.VIEWS", 2, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 6, "OPTIM.MAX_EPOCH", 4)
+FAST = ("TRAINER.TEXT_CHUNK", 3, "TRAINER.SHIP.AHEAD", 1000)
+PLAIN = ("TRAINER.TEXT_CHUNK", 0, "TRAINER.SHIP.AHEAD", 0, "TRAINER.FEATURES.CACHE", False)
+
+
+@pytest.mark.parametrize("method", ["CoOp", "CoCoOp"])
+def test_losses_and_predictions_agree(method, ship, monkeypatch):
+    def run(name: str, plain: bool) -> tuple[list[float], torch.Tensor, torch.Tensor]:
+        monkeypatch.setattr(feature_trainer, "load_backbone", exact(load_backbone, plain))
+        pairs = (*SHORT, *(PLAIN if plain else FAST), "TRAINER.SHIP.CLASSIFIER", method)
+        trainer = ship(*pairs, folder=f"{name}_{method}")
+        if plain:
+            reencode(trainer)
+        losses = recorded_losses(trainer)
+        trainer.train()
+        return losses, trainer.classifier.predict(trainer.evaluation_features("test")[0])
+
+    losses, logits = run("fast", plain=False)
+    cached_losses, _ = run("cached", plain=False)
+    plain_losses, plain_logits = run("plain", plain=True)
+    assert losses == cached_losses
+    assert len(losses) > 10
+    assert losses == pytest.approx(plain_losses, abs=1e-5)
+    assert torch.equal(logits.argmax(dim=-1), plain_logits.argmax(dim=-1))
+
+
+def test_second_run_encodes_no_image_and_finds_the_same(ship, own_cache, tmp_path, monkeypatch):
+    def run(name: str, *pairs: object) -> tuple[int, dict]:
+        trainer, images = ship("TRAINER.FEATURES.VIEWS", 2, *pairs, folder=name), []
+        encode = trainer.backbone.encode_image
+        monkeypatch.setattr(
+            trainer.backbone, "encode_image", lambda batch: (images.append(len(batch)), encode(batch))[1]
+        )
+        trainer.train()
+        return sum(images), json.loads((tmp_path / name / "results.json").read_text())["metrics"]
+
+    encoded, metrics = run("first")
+    assert encoded == 2 * 12 + 12  # two views of the training images; test images
+    assert sorted(path.name.split("-")[0] for path in own_cache.glob("OxfordPets/*")) == ["test", "view0", "view1"]
+    assert run("second") == (0, metrics)
+    assert run("off", "TRAINER.FEATURES.CACHE", False) == (encoded, metrics)
+    assert run("other_seed", "SEED", 2)[0] > 0
