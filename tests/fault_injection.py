@@ -3,7 +3,7 @@
     python tests/fault_injection.py --kills 20 --output output/kills [--chance SEED] [ARGUMENTS OF train.py …]
 
 Trains on base classes and evaluates on new ones; by default SHIP on `shapes`, a short setting. A process is killed
-with SIGKILL at a random step of either stage, at a random moment, or in a random place of writing a state, a
+with SIGKILL, spread at random over both stages: at a step, a moment after one, or in the next writing of a state, a
 checkpoint or results.json: half of the file written, all written and not yet renamed, just renamed. Metrics, accuracy
 of each class, means of each stage and the last checkpoint have to be equal bit for bit. Exit status: 0 if they are,
 else 1. Needs Linux. Each process is a fork of this one, which saves the seconds that importing takes.
@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -43,63 +43,67 @@ def die(report: Path, where: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_at_step(count: int, report: Path) -> str:
-    forward_backward, taken = FeatureTrainer.forward_backward, 0
+def progress(trainer: FeatureTrainer) -> float:
+    """The share of the run that is behind it: each of the two stages is half of it."""
+    done = trainer.epoch * trainer.num_batches + trainer.batch_idx
+    main = trainer.stage.title == trainer.cfg.TRAINER.NAME
+    return (main + done / (trainer.stage.epochs * trainer.num_batches)) / 2
 
-    def counted(trainer, batch):
-        nonlocal taken
-        if taken == count:
-            position = f"epoch {trainer.epoch + 1}, step {trainer.batch_idx + 1}"
-            die(report, f"{trainer.stage.title}, {position}")
-        taken += 1
+
+def when_reached(share: float, action: Callable[[str], None]) -> None:
+    """Calls `action`, with where that is, at the first step that has so much of the run behind it."""
+    forward_backward, waiting = FeatureTrainer.forward_backward, True
+
+    def watched(trainer, batch):
+        nonlocal waiting
+        if waiting and progress(trainer) >= share:
+            waiting = False
+            action(f"{trainer.stage.title}, epoch {trainer.epoch + 1}, step {trainer.batch_idx + 1}")
         return forward_backward(trainer, batch)
 
-    FeatureTrainer.forward_backward = counted
-    return f"at step {count}"
+    FeatureTrainer.forward_backward = watched
 
 
-def kill_in_writing(count: int, moment: str, report: Path) -> str:
-    fsync, replace, written = os.fsync, os.replace, 0
+def kill_in_writing(moment: str, report: Path, where: str = "the end") -> None:
+    """Ends the process in the next writing of a file."""
+    fsync, replace, written = os.fsync, os.replace, False
 
     def flushed(handle: int) -> None:
         nonlocal written
         path = os.readlink(f"/proc/self/fd/{handle}")
         if os.path.isfile(path):
-            written += 1
-            if written == count and moment == "half written":
+            written = True
+            if moment == "half written":
                 os.truncate(path, os.path.getsize(path) // 2)
-            if written == count and moment != "renamed":
-                die(report, f"{Path(path).name}, {moment}")
+            if moment != "renamed":
+                die(report, f"{Path(path).name}, {moment}, after {where}")
         fsync(handle)
 
     def renamed(source: str, target: str) -> None:
         replace(source, target)
-        if written == count and moment == "renamed":
-            die(report, f"{Path(target).name}, {moment}")
+        if written:
+            die(report, f"{Path(target).name}, {moment}, after {where}")
 
     os.fsync, os.replace = flushed, renamed
-    return f"in writing file {count}"
 
 
-def kill_after(seconds: float, report: Path) -> str:
-    timer = threading.Timer(seconds, die, (report, f"after {seconds:.2f} s"))
+def kill_after(seconds: float, report: Path, where: str) -> None:
+    timer = threading.Timer(seconds, die, (report, f"{1000 * seconds:.0f} ms after {where}"))
     timer.daemon = True
     timer.start()
-    return f"after {seconds:.2f} s"
 
 
-def random_fault(chance: random.Random, training: bool, last: bool, report: Path) -> Callable[[], str]:
-    """What to do in the process that is to be killed; once its results.json has its name a run is complete."""
-    moment = chance.choice(["half written", "not yet renamed", "renamed"] if training or last else ["half written"])
-    kind = chance.choices(["step", "writing", "time"], [5, 4, 1])[0] if training else "writing"
-    if kind == "step":
-        count = chance.randint(0, 9)
-        return lambda: kill_at_step(count, report)
-    if kind == "writing":
-        count = chance.randint(1, 3) if training else 1
-        return lambda: kill_in_writing(count, moment, report)
-    seconds = chance.uniform(0.5, 4)
-    return lambda: kill_after(seconds, report)
+def fault_in_training(chance: random.Random, share: float, report: Path) -> Callable[[], None]:
+    """What to do in the process that is to be killed, at or soon after that share of the run."""
+    moment = chance.choice(["half written", "not yet renamed", "renamed"])
+    seconds = chance.uniform(0, 0.05)
+    actions = [
+        lambda where: die(report, where),
+        lambda where: kill_in_writing(moment, report, where),
+        lambda where: kill_after(seconds, report, where),
+    ]
+    action = chance.choices(actions, [5, 4, 1])[0]
+    return lambda: when_reached(share, action)
 
 
 def start(arguments: list[str], log: Path, before: Callable[[], object] = lambda: None) -> int:
@@ -144,19 +148,27 @@ def undisturbed(words: list[str], folder: Path) -> None:
 
 def disturbed(words: list[str], folder: Path, kills: int, chance: random.Random) -> int:
     """Runs with so many kills, or fewer if it ends before; how many there were."""
-    survived, report = 0, folder / "killed_at.txt"
-    for stage, arguments in enumerate(commands(words, folder)):
-        allowed = kills if stage else round(kills * (1 - IN_EVALUATION))
-        while True:
-            fault = random_fault(chance, stage == 0, survived + 1 == kills, report)
-            status = start(arguments, folder / "console.txt", fault if survived < allowed else lambda: None)
-            if status == 0:
-                break
-            if status != -signal.SIGKILL:
-                sys.exit(f"A restarted run fails with status {status}; see {folder}/console.txt")
-            survived += 1
-            print(f"kill {survived}: {report.read_text(encoding='utf-8')}", flush=True)
-    return survived
+    training, evaluation = commands(words, folder)
+    report, log = folder / "killed_at.txt", folder / "console.txt"
+    first = round(kills * (1 - IN_EVALUATION))
+    faults = [fault_in_training(chance, (i + chance.random()) / first, report) for i in range(first)]
+    survived = until_it_ends(training, faults, report, log, 0)
+    # once its results.json has its name an evaluation is complete
+    faults = [lambda: kill_in_writing("half written", report)] * (kills - survived)
+    return until_it_ends(evaluation, faults, report, log, survived)
+
+
+def until_it_ends(arguments: list[str], faults: Sequence[Callable], report: Path, log: Path, survived: int) -> int:
+    """Starts the run again after each fault; how many kills there have been in all."""
+    for fault in (*faults, lambda: None):
+        status = start(arguments, log, fault)
+        if status == 0:
+            return survived
+        if status != -signal.SIGKILL:
+            sys.exit(f"A restarted run fails with status {status}; see {log}")
+        survived += 1
+        print(f"kill {survived}: {report.read_text(encoding='utf-8')}", flush=True)
+    sys.exit(f"A run without faults was killed; see {log}")
 
 
 def record(folder: Path) -> dict:

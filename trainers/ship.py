@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from dassl.engine import TRAINER_REGISTRY
-from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
@@ -90,10 +89,9 @@ class SHIP(FeatureTrainer):
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
-        classes, shots = len(self.synthesizer.classnames), self.cfg.DATASET.NUM_SHOTS
-        each = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
-        labels = torch.arange(classes, device=self.device).repeat_interleave(each)
-        made = self.synthesizer.of(labels), labels + self.offset
+        shots = self.cfg.DATASET.NUM_SHOTS
+        made, labels = self.synthesizer.each(shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes)
+        made = made, labels + self.offset
         if self.options.SOURCE:
             return made
         return tuple(torch.cat(parts) for parts in zip(super().mean_features(), made, strict=True))
@@ -103,16 +101,8 @@ class SHIP(FeatureTrainer):
             super().tune()
 
     def vae_stage(self) -> Stage:
-        options = self.options
-        optimizer = build_optimizer(self.vae, options.OPTIM)
-        return Stage(
-            title="PromptVAE",
-            batches=self.feature_batches(options.BATCH_SIZE),
-            loss=self.vae_loss,
-            optimizer=optimizer,
-            scheduler=build_lr_scheduler(optimizer, options.OPTIM),
-            epochs=options.OPTIM.MAX_EPOCH,
-        )
+        batches = self.feature_batches(self.options.BATCH_SIZE)
+        return Stage.of("PromptVAE", batches, self.vae_loss, self.vae, self.options.OPTIM)
 
     def vae_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         weight = annealed(self.options.KL_WEIGHT, self.epoch, self.options.KL_ANNEAL)

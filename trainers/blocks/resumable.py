@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from dassl.engine import TrainerX
-from torch import Tensor
+from dassl.optim import build_lr_scheduler, build_optimizer
+from torch import Tensor, nn
+from yacs.config import CfgNode
 
 from . import run_state
 from .features import Batch, Batches
@@ -32,6 +34,12 @@ class Stage:
     scheduler: torch.optim.lr_scheduler.LRScheduler
     epochs: int
     per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
+
+    @classmethod
+    def of(cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode) -> "Stage":
+        """Trains a module as a node with the keys of OPTIM says."""
+        optimizer = build_optimizer(module, optim)
+        return cls(title, batches, loss, optimizer, build_lr_scheduler(optimizer, optim), optim.MAX_EPOCH)
 
 
 class ResumableTrainer(TrainerX):

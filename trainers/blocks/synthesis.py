@@ -47,6 +47,11 @@ class Synthesizer(ABC):
         noise, labels = self.draw(count)
         return self.write(noise, labels), labels
 
+    def each(self, count: int) -> tuple[Tensor, Tensor]:
+        """`count` features of each class (C · count, D), class by class, and their labels."""
+        labels = torch.arange(len(self.classnames), device=self.device).repeat_interleave(count)
+        return self.of(labels), labels
+
 
 class VAESynthesizer(Synthesizer):
     """SHIP: z ~ N(0, I); the VAE writes a prompt, and CLIP's text encoder makes a feature of it.
