@@ -1,7 +1,6 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,28 +12,28 @@ from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset
 from yacs.config import CfgNode
 
 from . import gzsl, methods
 from .backbone import Backbone, load_backbone
-from .checkpoints import checkpoint_path, load_state
+from .checkpoints import load_state
 from .chunks import AUTOMATIC, Chunks
 from .class_names import check_class_names
 from .classifiers import FeatureClassifier
 from .config_values import check_values
 from .errors import InputError
+from .evaluating import EvaluatingTrainer
 from .feature_cache import FeatureCache, cache_folder, hash_of_weights
 from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
-from .files import cannot_write, sha256_of
 from .identity import code_version
 from .made_by import mark
 from .precision import Precision, encodes_in_bf16
 from .progress import progress
 from .prompts import tokenizer
 from .randomness import OwnView, own_random_numbers, random_numbers_kept
-from .results import EVALUATION, TRAINING, plain, read_record, run_record, versions, write_record
-from .resumable import ResumableTrainer, Stage
+from .results import EVALUATION, TRAINING, plain, versions
+from .resumable import Stage
 
 DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
 
@@ -54,7 +53,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
 
 
-class FeatureTrainer(ResumableTrainer):
+class FeatureTrainer(EvaluatingTrainer):
     """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
 
     By its name a trainer finds its method in METHODS. One that differs overrides `options` and `build_classifier`;
@@ -315,111 +314,6 @@ class FeatureTrainer(ResumableTrainer):
 
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
-
-    # --- evaluation
-
-    @torch.no_grad()
-    def test(self, split: str | None = None) -> float:
-        """Accuracy on a split; without an argument, on TEST.SPLIT, and results.json is written."""
-        final, split = split is None, split or self.cfg.TEST.SPLIT
-        if split == "val" and self.val_loader is None:
-            split = "test"  # as Dassl does where a dataset has no validation set
-        self.set_model_mode("eval")
-        self.evaluator.reset()
-        print(f"Evaluate on the *{split}* set")
-        with self.clock("test"), self.among_own_classes():
-            features, labels = self.evaluation_features(split)
-            logits = self.classifier.predict(features) - self.penalties()
-        self.evaluator.process(logits, labels)
-        metrics = {**self.evaluator.evaluate(), **self.gzsl_figures(logits, labels)}
-        for name, value in metrics.items():
-            self.write_scalar(f"{split}/{name}", value, self.epoch)
-        if final:
-            record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
-            about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
-            model = {"model": self.model_record.get("folder"), "checkpoint": self.model_record.get("checkpoint")}
-            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
-        return metrics["accuracy"]
-
-    def seen_classes(self) -> Tensor | None:
-        """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
-        names, known = self.dm.dataset.classnames, set(self.model_record.get("classnames", ()))
-        if self.model_record.get("dataset") != self.cfg.DATASET.NAME or not known < set(names):
-            return None
-        return torch.tensor([name in known for name in names], device=self.device)
-
-    def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
-        seen = self.seen_classes()
-        if seen is None:
-            return {}
-        found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
-        print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))
-        return found
-
-    def penalties(self) -> Tensor:
-        """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION_COST's penalty on seen classes, or 0."""
-        seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
-        nothing = torch.zeros(len(self.dm.dataset.classnames), device=self.device)
-        if seen is None or not cost or not self.has_own_validation_images():
-            return nothing
-        images = self.val_loader.dataset
-        mine = [index for index, item in enumerate(self.dm.dataset.val) if seen[item.label]]
-        loader = DataLoader(Subset(images, mine), self.cfg.DATALOADER.TEST.BATCH_SIZE)
-        features, labels = extract(ImageFeatures(self.backbone.encode_image, loader, self.device), "val, seen")
-        chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
-        print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
-        return torch.where(seen, chosen, nothing)
-
-    @contextmanager
-    def among_own_classes(self) -> Iterator[None]:
-        """Classifies among the dataset's classes for a while, whatever classes are trained among."""
-        before = self.classifier.classnames
-        self.classifier.select(self.dm.dataset.classnames)
-        yield
-        self.classifier.select(before)
-
-    def has_own_validation_images(self) -> bool:
-        """Whether something may be chosen by validation: there are such images, and they are not the test set's."""
-        val = self.dm.dataset.val
-        if val and {item.impath for item in val} & {item.impath for item in self.dm.dataset.test}:
-            print("Nothing is chosen by validation: the dataset's validation images are its test images")
-            return False
-        return bool(val)
-
-    def tune(self) -> None:
-        """Lets the method choose what it chooses on validation images; never on images of the test set."""
-        if self.classifier.remembers and self.has_own_validation_images():
-            with self.among_own_classes():
-                self.classifier.tune(*self.evaluation_features("val"))
-
-    def save_model(self, *args, **kwargs) -> None:
-        self.tune()
-        try:
-            super().save_model(*args, **kwargs)
-        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-            raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
-
-    def model_inference(self, images: Tensor) -> Tensor:
-        return self.classifier(self.backbone.encode_image(images))
-
-    def load_model(self, directory: str, epoch: int | None = None) -> None:
-        """Loads what was learned, for evaluation; without an epoch the best on validation, else the newest.
-
-        Raises InputError where there is none, or it does not fit.
-        """
-        self.model_record = read_record(directory) if directory else {}
-        name, module = self.learned()
-        if module is None or not directory:
-            print("Nothing to load: no model directory given, or nothing learned")
-            return
-        path = checkpoint_path(Path(directory) / name, epoch)
-        stored = load_state(module, path, self.made_by)
-        self.model_record["checkpoint"] = {
-            "file": f"{name}/{path.name}",
-            "sha256": sha256_of(path),
-            "asked_for": epoch,
-        }
-        print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
 
 
 def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:
