@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 from methods import METHODS
 from protocols import Planner, add_arguments, complete, print_recipes
-from report.series import Cell, Series, harmonic_cell
+from report.series import Cell, Series, harmonic, harmonic_cell
 from runs import Run, Runner, run_all
 from tabulate import tabulate
 
@@ -68,8 +68,8 @@ class Variant:
     def recipe(self) -> str:
         return self.args.recipe if self.method.synthesizes else ""
 
-    def row(self) -> list[str]:
-        """Label, base, new, H, and the KL of stage 1's last epoch, over the runs that are complete."""
+    def figures(self) -> tuple[Series, Series, Series]:
+        """By (draw, seed): base accuracy, new accuracy, and the KL of stage 1's last epoch, of what is complete."""
         base, new, kl = {}, {}, {}
         for key, (trained, tested) in self.runs.items():
             for values, run in ((base, trained), (new, tested)):
@@ -78,13 +78,25 @@ class Variant:
                     values[key] = record["metrics"]["accuracy"]
                     stage_one = record["training"].get("PromptVAE")
                     kl |= {key: stage_one["kl"]} if stage_one else {}
-        count = len(self.runs)
-        cells = [Series(base).cell(count), Series(new).cell(count), harmonic_cell(Series(base), Series(new), count)]
-        return [self.label, *map(show, cells), show(Series(kl).cell(count), digits=4), str(min(len(base), len(new)))]
+        return Series(base), Series(new), Series(kl)
+
+    def row(self, reference: "Variant") -> list[str]:
+        """Label, base, new, H, its difference to the reference's run of the same draw and seed, KL, runs."""
+        count, (base, new, kl) = len(self.runs), self.figures()
+        figures = [show(cell) for cell in (base.cell(count), new.cell(count), harmonic_cell(base, new, count))]
+        own, other = harmonics(base, new), harmonics(*reference.figures()[:2])
+        paired = Series({key: own[key] - other[key] for key in own.keys() & other.keys()}).cell(count)
+        difference = "–" if self is reference else show(paired, sign="+")
+        complete = str(min(len(base.values), len(new.values)))
+        return [self.label, *figures, difference, show(kl.cell(count), digits=4), complete]
 
 
-def show(cell: Cell, digits: int = 2) -> str:
-    return "–" if cell.mean is None else f"{cell.mean:.{digits}f} ± {cell.std:.{digits}f}"
+def harmonics(base: Series, new: Series) -> dict:
+    return {key: harmonic(base.values[key], new.values[key]) for key in base.values.keys() & new.values.keys()}
+
+
+def show(cell: Cell, digits: int = 2, sign: str = "") -> str:
+    return "–" if cell.mean is None else f"{cell.mean:{sign}.{digits}f} ± {cell.std:.{digits}f}".replace("-", "−")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -117,11 +129,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def print_table(args: argparse.Namespace, variants: Sequence[Variant]) -> None:
-    headers = ["variant", "base", "new", "H", "KL (nats)", "runs"]
-    align = ["left", *["right"] * 5]
+    headers = ["variant", "base", "new", "H", "Δ H, paired", "KL (nats)", "runs"]
+    align = ["left", *["right"] * 6]
+    reference = next(variant for variant in variants if variant.method.synthesizes and not variant.changed)
+    rows = [variant.row(reference) for variant in variants]
     print(f"\n{args.dataset}, {args.shots[0]} shots, base-to-new, {args.ablation}")
-    print(tabulate([variant.row() for variant in variants], headers, disable_numparse=True, colalign=align))
+    print(tabulate(rows, headers, disable_numparse=True, colalign=align))
     print(f"Mean ± standard deviation over seeds {args.seeds} and draws of the base classes {args.draws}.")
+    print("Δ H, paired: to the run as published with the same draw and seed, in points.")
 
 
 if __name__ == "__main__":
