@@ -45,17 +45,7 @@ def run(args: argparse.Namespace, name: str, folder: str) -> tuple[list[float], 
     configs = CHECKOUT / "configs"
     pairs = ("DATASET.NUM_SHOTS", "16", "DATASET.SUBSAMPLE_CLASSES", "base", *(PLAIN if name == "plain" else FAST))
     given = [
-        *(
-            "--root",
-            args.root,
-            "--seed",
-            "1",
-            "--trainer",
-            "SHIP",
-            "--output-dir",
-            f"{args.output}/{name}",
-            "--force",
-        ),
+        *("--root", args.root, "--seed", "1", "--trainer", "SHIP", "--output-dir", f"{folder}/{name}"),
         *("--dataset-config-file", str(configs / "datasets/shapes.yaml"), "--no-cache"),
         *("--config-file", str(configs / "trainers/SHIP/shapes.yaml"), *pairs, *args.pairs),
     ]
