@@ -15,10 +15,10 @@ others are random. Complete runs are kept; variants that ablations share are run
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator, Sequence
 
+from layout import ablation_output
 from methods import METHODS
 from protocols import Planner, add_arguments, complete, print_recipes
 from report.series import Cell, Series, harmonic, harmonic_cell
@@ -59,9 +59,8 @@ class Variant:
 
     def plan(self, draw: int, seed: int) -> Iterator[Run]:
         pairs = [word for key, value in self.changed.items() for word in (SHIP + key, str(value))]
-        place = re.sub(r"\W+", "_", self.label)
         args = argparse.Namespace(**vars(self.args))
-        args.output = self.args.output / "ablations" / place / f"draw{draw}"
+        args.output = ablation_output(self.args.output, self.label, draw)
         args.pairs = [*pairs, "DATASET.CLASS_DRAW", str(draw), *self.args.pairs]
         yield from Planner(args, self.method, args.dataset, seed, self.recipe()).runs()
 

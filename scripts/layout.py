@@ -8,6 +8,8 @@ the tests of xd and dg on their targets (nctx… stands before TARGET):
     OUTPUT/evaluation/TRAINER/RECIPE_Nshots/TARGET/seedS
 upstream's zero-shot CLIP, which has no seed:
     OUTPUT/TRAINER/RECIPE/DATASET
+an ablation's variant, for each draw of the base classes, which tables do not look into unless told to:
+    OUTPUT/ablations/VARIANT/drawK, an OUTPUT of its own
 """
 
 import os
@@ -28,6 +30,7 @@ TARGETS = {  # by protocol and source
     },
 }
 
+ABLATIONS = "ablations"
 SPLIT_CLASSES = "base2new/{part}/{dataset}/shots_{shots}/{trainer}/{recipe}/seed{seed}"
 TRAINING = "{dataset}/{trainer}/{recipe}_{shots}shots/seed{seed}"
 EVALUATION = "evaluation/{trainer}/{recipe}_{shots}shots/{dataset}/seed{seed}"
@@ -82,6 +85,11 @@ def _fill(template: str, output: Path, part: str, *values: object) -> Path:
     return Path(output, template.format(part=PART_FOLDERS.get(part), **named))
 
 
+def ablation_output(output: Path, variant: str, draw: int) -> Path:
+    """The OUTPUT of an ablation's variant with a draw of the base classes."""
+    return Path(output) / ABLATIONS / re.sub(r"\W+", "_", variant) / f"draw{draw}"
+
+
 def source_named_in(path: str) -> str:
     """The dataset that a training's folder names, such as that whose model a test on a target took; else empty."""
     run = _recognize(Path(path))
@@ -119,7 +127,7 @@ def _part_in(protocol: str, run: RunId) -> str | None:
 
 def _walk(output: Path) -> Iterator[RunId]:
     for folder, below, _ in os.walk(output.absolute()):
-        below.sort()
+        below[:] = sorted(name for name in below if name != ABLATIONS)
         run = _recognize(Path(folder))
         if run:
             below.clear()

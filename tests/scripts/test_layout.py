@@ -4,7 +4,7 @@ from pathlib import Path
 
 import layout
 import pytest
-from layout import BENCHMARK, PROTOCOLS, RunId, find_runs, source_named_in, source_of, train_folder
+from layout import BENCHMARK, PROTOCOLS, RunId, ablation_output, find_runs, source_named_in, source_of, train_folder
 
 ARGS = ("oxford_pets", 16, "CoOp", "vit_b16_ctxv1", 2)
 
@@ -93,6 +93,15 @@ def test_protocols_do_not_take_each_others_runs(tmp_path):
         "dg": {"source"},
         "fewshot": {"all"},
     }
+
+
+def test_ablations_are_not_mixed_with_the_benchmarks_runs(tmp_path):
+    output = ablation_output(tmp_path, "KL_WEIGHT 0.1", 2)
+    folder = train_folder(output, "base2new", "shapes", 16, "SHIP", "shapes", 1)
+    folder.mkdir(parents=True)
+    assert output == tmp_path / "ablations/KL_WEIGHT_0_1/draw2"
+    assert not [run for protocol in PROTOCOLS for run in find_runs(tmp_path, protocol)]
+    assert [run.folder for run in find_runs(output, "base2new")] == [folder]
 
 
 def test_a_models_folder_names_the_dataset_it_was_trained_on(tmp_path):
