@@ -70,7 +70,7 @@ def pictures(folder: str | None, count: int, size: int) -> torch.Tensor:
 
 def encoded(backbone: Backbone, images: torch.Tensor, in_bf16: bool, batch: int) -> tuple[torch.Tensor, float]:
     """Features, and images encoded a second."""
-    backbone.images_in_bf16 = in_bf16
+    backbone.image.in_bf16 = in_bf16
     backbone.encode_image(images[:batch])  # the first time takes longer
     start = time.perf_counter()
     features = torch.cat([backbone.encode_image(some) for some in images.split(batch)])

@@ -16,17 +16,31 @@ NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "tok
 VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
 
 
+class ImageEncoder(nn.Module):
+    """CLIP's frozen image tower: images (B, 3, R, R) to features (B, D), L2-normalized and fp32."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
+        self.in_bf16 = False
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16):
+            features = self.tower(images.type(self.tower.conv1.weight.dtype))
+        return normalize(features.float(), dim=-1)
+
+
 class Backbone(nn.Module):
-    """A frozen CLIP as this project uses it: images (B, 3, R, R) to features (B, D), prompts by `text`.
+    """A frozen CLIP as this project uses it: images (B, 3, R, R) to features (B, D) by `image`, prompts by `text`.
 
     Features are L2-normalized and fp32, whatever precision the towers run in.
     """
 
     def __init__(self, model: CLIP, identity: dict[str, str]) -> None:
         super().__init__()
-        self.model, self.text = model, TextEncoder(model)
+        self.model, self.image, self.text = model, ImageEncoder(model.visual), TextEncoder(model)
         self.identity = identity  # fingerprint and name, see made_by.py
-        self.images_in_bf16 = False
         self.eval().requires_grad_(False)
 
     @property
@@ -45,11 +59,8 @@ class Backbone(nn.Module):
     def logit_scale(self) -> Tensor:
         return self.model.logit_scale.exp().float()
 
-    @torch.no_grad()
     def encode_image(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.images_in_bf16):
-            features = self.model.encode_image(images)
-        return normalize(features.float(), dim=-1)
+        return self.image(images)
 
     def encode_prompts(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """L2-normalized text features (G, N, D); see TextEncoder.forward."""

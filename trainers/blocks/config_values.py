@@ -154,6 +154,7 @@ RULES: dict[str, Mapping[str, Rule]] = {
     "TRAINER": {"TEXT_CHUNK": whole(-1, also="; 0 for all at once, -1 for as many as memory has room for")},
     "TRAINER.FEATURES": {
         "VIEWS": AT_LEAST_ZERO,
+        "DEVICES": whole(0, also="; 0 for all GPUs, where that pays"),
         "RESUME_EVERY": AT_LEAST_ZERO,
         "IMAGE_PREC": Rule(lambda value: value in ("", "bf16"), '"" (the run\'s own precision) or bf16', ("bf16",)),
     },

@@ -1,6 +1,7 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from .config_values import check_values
 from .errors import InputError
 from .evaluating import EvaluatingTrainer
 from .feature_cache import FeatureCache, cache_folder, hash_of_weights
-from .features import Batch, Batches, FeatureBank, ImageFeatures, extract
+from .features import Batch, Batches, Extract, FeatureBank, ImageFeatures
 from .identity import code_version
 from .made_by import mark
 from .precision import Precision, encodes_in_bf16
@@ -34,6 +35,7 @@ from .prompts import tokenizer
 from .randomness import OwnView, own_random_numbers, random_numbers_kept
 from .results import EVALUATION, TRAINING, plain, versions
 from .resumable import Stage
+from .sharing import MANY, extractor, usable_devices
 
 DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
 
@@ -48,6 +50,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     cfg.TRAINER.FEATURES = CfgNode()
     cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
     cfg.TRAINER.FEATURES.CACHE = True  # keep features that are encoded once on disk, for other runs: feature_cache.py
+    cfg.TRAINER.FEATURES.DEVICES = 1  # GPUs that encode what is encoded once; 0: all, where that pays: sharing.py
     cfg.TRAINER.FEATURES.IMAGE_PREC = ""  # of the image encoder; "": the method's PREC; bf16 changes results a bit
     cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
     cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
@@ -126,7 +129,8 @@ class FeatureTrainer(EvaluatingTrainer):
         print(f"Loading CLIP (backbone: {name})")
         self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
-        self.backbone.images_in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
+        self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
+        self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         check_class_names(self.dm.dataset.classnames, tokenizer())
@@ -180,17 +184,20 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def encode_views(self, views: int) -> FeatureBank:
         images = self.image_loader.dataset
-        with self.clock("features"):
-            return FeatureBank.of(
-                self.backbone.encode_image,
-                images.images if isinstance(images, OwnView) else images,  # a bank's views have numbers of their own
-                views,
-                self.device,
-                seed=self.seed,
-                keep=self.keep_view,
-                batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
-                num_workers=self.cfg.DATALOADER.NUM_WORKERS,
-            )
+        images = images.images if isinstance(images, OwnView) else images  # a bank's views have numbers of their own
+        with self.clock("features"), self.extractor(views * len(images)) as extract:
+            return FeatureBank.of(extract, images, views, self.seed, self.keep_view)
+
+    def extractor(self, count: int) -> AbstractContextManager[Extract]:
+        """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
+        pays = self.cfg.TRAINER.FEATURES.DEVICES or count >= MANY
+        return extractor(
+            self.backbone.image,
+            self.devices if pays else self.devices[:1],
+            batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
+            num_workers=self.cfg.DATALOADER.NUM_WORKERS,
+            pin_memory=self.device.type == "cuda",
+        )
 
     def keep_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
         random = [self.seed, view] if self.cfg.TRAINER.FEATURES.AUGMENT else None
@@ -221,11 +228,11 @@ class FeatureTrainer(EvaluatingTrainer):
     def evaluation_features(self, split: str) -> Batch:
         """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
         if split not in self._evaluation_features:
-            loader = self.val_loader if split == "val" else self.test_loader
+            images = (self.val_loader if split == "val" else self.test_loader).dataset
             items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
-            batches = ImageFeatures(self.backbone.encode_image, loader, self.device)
-            encode = partial(extract, batches, split)
-            with own_random_numbers(0):  # a loader draws some even where nothing is random
+            # a loader draws random numbers even where nothing is random
+            with own_random_numbers(0), self.extractor(len(items)) as extract:
+                encode = partial(extract, images, split)
                 self._evaluation_features[split] = self.cache.batch(split, items, "test", self.device, encode)
         return self._evaluation_features[split]
 

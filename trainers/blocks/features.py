@@ -1,8 +1,8 @@
 """Images to features: batch by batch as training asks for them, or encoded once into a bank."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from .randomness import OwnView, own_random_numbers
 
 Batch = tuple[Tensor, Tensor]  # features (B, D), L2-normalized; labels (B,)
 Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
+Extract = Callable[[Dataset, str], Batch]  # images, a title for the bar; features (N, D), labels (N,) in their order
 
 
 class Batches(Protocol):
@@ -46,15 +47,13 @@ class FeatureBank:
     @classmethod
     def of(
         cls,
-        encode: Encode,
+        extract: Extract,
         images: Dataset,
         views: int,
-        device: torch.device,
         seed: int,
         keep: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
-        **loading,
     ) -> "FeatureBank":
-        """Encodes `views` passes over the images; `loading` goes to the DataLoader.
+        """Encodes `views` passes over the images.
 
         `keep` is asked for each view by its number; it can call what encodes it, or have the features from elsewhere.
 
@@ -64,8 +63,7 @@ class FeatureBank:
 
         def encoded(view: int) -> Batch:
             with own_random_numbers(seed, view):
-                loader = DataLoader(OwnView(images, seed, view), shuffle=False, **loading)
-                return extract(ImageFeatures(encode, loader, device), f"view {view + 1}/{views}")
+                return extract(OwnView(images, seed, view), f"view {view + 1}/{views}")
 
         passes = [keep(view, partial(encoded, view)) for view in range(views)]
         return cls(torch.stack([features for features, _ in passes]), passes[0][1])
@@ -106,3 +104,10 @@ def extract(batches: Batches, title: str) -> Batch:
             labels.append(batch_labels)
             bar.update()
     return torch.cat(features), torch.cat(labels)
+
+
+def extract_alone(
+    encode: Encode, device: torch.device, loading: Mapping[str, Any], images: Dataset, title: str
+) -> Batch:
+    """An Extract, but for its first arguments: encodes in this process; `loading` goes to the DataLoader."""
+    return extract(ImageFeatures(encode, DataLoader(images, shuffle=False, **loading), device), title)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 ELSEWHERE = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
 SHOWN = ("VERBOSE", "TRAIN.PRINT_FREQ")
 WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is kept on disk beside the results
+SHARED = ("TRAINER.FEATURES.DEVICES",)  # how many do the work
 WORKERS = "DATALOADER.NUM_WORKERS"
 FOLDERS_OF_RUNS = ("TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS")  # output folders, which may be moved as a whole
 
@@ -50,7 +51,7 @@ def deciding(config: Mapping, defaults: Mapping | None = None) -> dict[str, Any]
     epoch get their random numbers as Dassl has it without workers, and numbers of their own with some.
     """
     values = flat(defaults or {}) | flat(config)
-    keys = {key: value for key, value in values.items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN)}
+    keys = {key: value for key, value in values.items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN, *SHARED)}
     fresh = not keys.get("TRAINER.FEATURES.VIEWS", 0) and keys.get("TRAINER.FEATURES.AUGMENT", True)
     workers = keys.pop(WORKERS, 0)
     if fresh:

@@ -14,7 +14,7 @@ def test_bf16_images_have_nearly_the_features_of_fp32_ones(clip_file):
     backbone = load_backbone(str(clip_file), "fp32", CPU)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     exact = backbone.encode_image(images)
-    backbone.images_in_bf16 = True
+    backbone.image.in_bf16 = True
     rounded = backbone.encode_image(images)
     assert rounded.dtype == torch.float32
     assert not torch.equal(rounded, exact)
