@@ -9,7 +9,6 @@ import io
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -30,7 +29,6 @@ from .warnings_once import warnings_once
 SPAWN = multiprocessing.get_context("spawn")  # CUDA does not outlive a fork
 MANY = 10_000  # images: at some 1,000 a second, two GPUs save the 5 s in which processes import PyTorch
 PATIENCE = 1  # seconds without features, after which it is asked whether a process is still there
-GRACE = 5  # seconds to finish a batch in when the run has no more use for it
 
 
 def usable_devices(wanted: int, own: torch.device) -> list[torch.device]:
@@ -82,40 +80,44 @@ def extractor(encoder: nn.Module, devices: Sequence[torch.device], **loading) ->
         encoders.end()
 
 
-class Numerics(NamedTuple):
-    """Settings of PyTorch that bits depend on."""
+class Settings(NamedTuple):
+    """What a process takes over from the run: what bits depend on, and how loader workers are started."""
 
     threads: int
     deterministic: bool
     benchmark: bool
+    start_method: str | None  # in a spawned process spawn is the default: seconds for each worker and pass
 
     @classmethod
-    def here(cls) -> "Numerics":
-        deterministic = torch.are_deterministic_algorithms_enabled()
-        return cls(torch.get_num_threads(), deterministic, torch.backends.cudnn.benchmark)
+    def here(cls) -> "Settings":
+        numerics = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        return cls(*numerics, torch.backends.cudnn.benchmark, multiprocessing.get_start_method(allow_none=True))
 
     def set(self) -> None:
         torch.set_num_threads(self.threads)
         torch.use_deterministic_algorithms(self.deterministic)
         torch.backends.cudnn.benchmark = self.benchmark
+        multiprocessing.set_start_method(self.start_method, force=True)
 
 
-def serve(pipe: connection.Connection, device: torch.device, numerics: Numerics) -> None:
+def serve(pipe: connection.Connection, device: torch.device, settings: Settings) -> None:
     """What a process does: batch by batch, it encodes the images that it is sent, until the pipe is closed.
 
-    Signals are for the run that started it, which then closes the pipe.
+    Signals are for the run that started it, which ends it with its loader workers: they are a group of their own.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):  # not on Windows
+        os.setpgid(0, 0)
     with warnings_once():
         try:
-            encode_for(pipe, device, numerics)
+            encode_for(pipe, device, settings)
         except Exception:  # whatever it is, the run is told; where that has ended, nobody is
             with suppress(OSError):
                 pipe.send(ExceptionWrapper(where=f"in the process that encodes images on {device}"))
 
 
-def encode_for(pipe: connection.Connection, device: torch.device, numerics: Numerics) -> None:
-    numerics.set()
+def encode_for(pipe: connection.Connection, device: torch.device, settings: Settings) -> None:
+    settings.set()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     encoder = torch.load(io.BytesIO(pipe.recv_bytes()), map_location=device, weights_only=False)
@@ -132,7 +134,7 @@ class RemoteEncoder:
         self.device, self.due = device, 0  # batches
         self.batches: list[Batch] = []
         self.pipe, other = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=serve, args=(other, device, Numerics.here()))
+        self.process = SPAWN.Process(target=serve, args=(other, device, Settings.here()))
         with other, unreached_by(signal.SIGINT):  # which a terminal sends to all processes
             self.process.start()
 
@@ -162,7 +164,7 @@ class RemoteEncoder:
             raise self.gone()
 
     def gone(self) -> InputError:
-        self.process.join(GRACE)
+        self.process.join(PATIENCE)
         status = self.process.exitcode or 0
         how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
         return InputError(
@@ -170,6 +172,14 @@ class RemoteEncoder:
             "out, the system does that: fewer loader workers (DATALOADER.NUM_WORKERS), smaller batches "
             "(DATALOADER.TEST.BATCH_SIZE) and TRAINER.FEATURES.DEVICES 1 take less."
         )
+
+    def end(self) -> None:
+        """Ends the process and its loader workers, which without it might wait for ever."""
+        self.pipe.close()
+        with suppress(OSError, AttributeError):  # it has not come to have a group; Windows has none
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
 
 
 class RemoteEncoders:
@@ -211,15 +221,8 @@ class RemoteEncoders:
             encoder.send(content.getvalue())
 
     def end(self) -> None:
-        """Has the processes end: at the end of the batch that they are at, or by force."""
         for encoder in self.started:
-            encoder.pipe.close()
-        deadline = time.monotonic() + GRACE
-        for encoder in self.started:
-            encoder.process.join(max(0, deadline - time.monotonic()))
-            if encoder.process.is_alive():
-                encoder.process.kill()
-                encoder.process.join()
+            encoder.end()
 
 
 def ready(encoders: Sequence[RemoteEncoder]) -> list[RemoteEncoder]:
