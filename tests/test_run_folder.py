@@ -198,6 +198,7 @@ def test_folder_whose_files_cannot_be_locked_is_used_with_a_notice(complete, sta
             [Difference("DATALOADER.NUM_WORKERS", 1, None), Difference("TRAINER.FEATURES.VIEWS", 0, 2)],
         ),
         ({"OPTIM": {"LR": 0.2}}, [Difference("OPTIM.LR", 0.1, 0.2)]),
+        ({"TRAINER": {"FEATURES": {"VIEWS": 0, "DEVICES": 4}}}, []),
         ({"NEW": {"KEY": 1}}, []),
         ({"NEW": {"KEY": 2}}, [Difference("NEW.KEY", 1, 2)]),
     ],

@@ -210,6 +210,14 @@ def test_banked_views_differ_and_are_the_same_with_and_without_workers(ship):
     assert not torch.allclose(*banks[0].features)
 
 
+def test_evaluation_features_are_in_the_order_of_the_images_whatever_the_sampler(ship):
+    """As those from the cache are."""
+    for _ in ("encoded", "from the cache"):
+        trainer = ship("DATALOADER.TEST.SAMPLER", "RandomSampler")
+        labels = [item.label for item in trainer.dm.dataset.test]
+        assert trainer.evaluation_features("test")[1].tolist() == labels
+
+
 def test_new_classes_of_one_name_keep_labels_of_their_own(ship, pets):
     """As two of ImageNet's have: the first to synthesize for comes behind the known classes."""
     split = pets / "oxford_pets/split_zhou_OxfordPets.json"
