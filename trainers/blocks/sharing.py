@@ -2,7 +2,7 @@
 
 The image encoder is frozen, so that the processes have nothing to tell each other: each gets its weights once, and
 hands features back. Batches are those of one process, and so are the features, bit for bit on devices that compute
-alike: GPUs of one kind, but for cuDNN's choice among algorithms (`--deterministic`), or the cores of one CPU.
+alike: the cores of one CPU, or GPUs of one kind once cuDNN may not choose among algorithms (`--deterministic`).
 """
 
 import io
