@@ -35,6 +35,7 @@ setup(
     extras_require={
         "dassl": ["dassl @ git+https://github.com/KaiyangZhou/Dassl.pytorch"],
         "plots": ["matplotlib"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib"],
+        "sweep": ["submitit>=1.5"],
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
     },
 )

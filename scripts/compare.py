@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from layout import PROTOCOLS, TARGETS
 from methods import METHODS
 from protocols import Planner, add_arguments, complete, print_recipes, print_table
-from runs import FAILED, Run, RunError, Runner
+from runs import Run, RunError, Runner, note_failure, training_failed
 from tqdm import tqdm
 
 
@@ -23,17 +23,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "datasets", metavar="DATASET", nargs="+", help="names from configs/datasets; xd, dg: the source"
     )
+    add_comparison(parser)
+    parser.add_argument("--verbose", action="store_true", help="show what each run prints")
+    args = parser.parse_args(argv)
+    complete_comparison(args, parser)
+    return args
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """What compare.sh and sweep.py have in common, besides the datasets."""
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="base2new")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE", help="pairs for train.py")
-    parser.add_argument("--verbose", action="store_true", help="show what each run prints")
     add_arguments(parser)
-    args = parser.parse_args(argv)
+
+
+def complete_comparison(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Fills in what follows from what was given; ends the program where something does not fit."""
     if args.protocol in TARGETS and len(args.datasets) > 1:
         parser.error(f"{args.protocol} has one source: give one DATASET")
     complete(args, parser, args.datasets)
-    return args
 
 
 def plan(args: argparse.Namespace) -> list[Run]:
@@ -55,20 +65,13 @@ def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
             bar.set_postfix_str(run.title)
             try:
                 if run.model is not None and run.model.folder in broken:
-                    raise RunError(f"{run.title}: its training failed", 1)
+                    raise RunError(training_failed(run), 1)
                 runner.execute(run, f"[{index}/{len(runs)}]")
             except RunError as error:
                 broken.add(run.folder)
                 note_failure(run, error)
                 yield str(error)
             bar.update()
-
-
-def note_failure(run: Run, error: RunError) -> None:
-    """Leaves word for the table, unless the folder holds a complete run of other settings."""
-    if run.record() is None:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / FAILED).write_text(f"{error}\n", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

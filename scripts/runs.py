@@ -66,9 +66,13 @@ class Run:
             *self.pairs,
         ]
 
+    @property
+    def record_path(self) -> Path:
+        return self.folder / "results.json"
+
     def record(self) -> dict | None:
         """What results.json says, if the run is complete."""
-        path = self.folder / "results.json"
+        path = self.record_path
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def conflicts(self, record: dict) -> list[str]:
@@ -115,23 +119,15 @@ class Runner:
 
     def execute(self, run: Run, number: str) -> None:
         """Runs unless complete. Raises RunError where that fails, or the folder holds a run of other settings."""
-        outdated = run.model is not None and run.model.folder in self.ran
-        record = None if outdated else run.record()
+        record = finished(run, outdated=run.model is not None and run.model.folder in self.ran)
         if record is not None:
-            different = run.conflicts(record)
-            if different:
-                raise RunError(
-                    f"{run.folder} holds a run made without {', '.join(different)}; "
-                    "choose another --output, or delete that folder.",
-                    2,
-                )
-            self.say(f"{number} {run.title}: complete, accuracy {record['metrics']['accuracy']:.1f}")
+            self.say(f"{number} {run.title}: complete, {accuracy(record)}")
             return
         self.start(run, number)
 
     def start(self, run: Run, number: str) -> None:
         self.say(f"{number} {run.title} -> {run.folder}")
-        (run.folder / FAILED).unlink(missing_ok=True)
+        forget_failure(run)
         start = time.monotonic()
         output = subprocess.DEVNULL if self.quiet else None
         outdated = run.record() is not None
@@ -139,10 +135,48 @@ class Runner:
         self.ran.add(run.folder)
         record = run.record()
         if done.returncode or record is None:
-            raise RunError(
-                f"{run.title} failed with status {done.returncode}; see {run.folder}/log.txt", done.returncode or 1
-            )
-        self.say(f"{number} accuracy {record['metrics']['accuracy']:.1f}, {time.monotonic() - start:.0f} s")
+            raise RunError(failure(run, f"failed with status {done.returncode}"), done.returncode or 1)
+        self.say(f"{number} {accuracy(record)}, {time.monotonic() - start:.0f} s")
+
+
+def finished(run: Run, outdated: bool = False) -> dict | None:
+    """The record of the folder's complete run; none where the model that it tested is `outdated`.
+
+    Raises RunError where the folder holds a run of other settings.
+    """
+    record = None if outdated else run.record()
+    different = run.conflicts(record) if record is not None else []
+    if different:
+        raise RunError(
+            f"{run.folder} holds a run made without {', '.join(different)}; "
+            "choose another --output, or delete that folder.",
+            2,
+        )
+    return record
+
+
+def accuracy(record: dict) -> str:
+    return f"accuracy {record['metrics']['accuracy']:.1f}"
+
+
+def failure(run: Run, how: str, *logs: Path) -> str:
+    """What is said of a run that failed; its own log is named first."""
+    return f"{run.title} {how}; see {' and '.join(map(str, (run.folder / 'log.txt', *logs)))}"
+
+
+def training_failed(run: Run) -> str:
+    return f"{run.title}: its training failed"
+
+
+def note_failure(run: Run, message: object) -> None:
+    """Leaves word for the table, unless the folder holds a complete run of other settings."""
+    if run.record() is None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / FAILED).write_text(f"{message}\n", encoding="utf-8")
+
+
+def forget_failure(run: Run) -> None:
+    (run.folder / FAILED).unlink(missing_ok=True)
 
 
 def run_all(runs: Sequence[Run], runner: Runner) -> None:

@@ -1,0 +1,119 @@
+"""Many runs at once, on this machine or on SLURM: runs what is not complete, then prints the table.
+
+    python scripts/sweep.py --datasets DATASET… [--methods …] [--seeds 1 2 3] [--protocol base2new] [--jobs N]
+    python scripts/sweep.py --datasets DATASET… --executor slurm [--partition NAME] [--gpus 1] [--slurm KEY=VALUE …]
+
+One job a run; a test waits for its training. A job that fails is repeated once; what fails again is listed with its
+logs and shown in its cell, and the others go on. Ctrl-C cancels the jobs, which keep their newest epoch; the same
+command goes on. Needs submitit: pip install submitit, or the extra .[sweep].
+
+Exit status: 0; 1 where runs failed; 2 for bad input; 130 after Ctrl-C.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from compare import add_comparison, complete_comparison, plan
+from protocols import print_recipes, print_table
+from sweeping.backend import Backend, SweepError
+from sweeping.folders import SweepFolder
+from sweeping.options import add_slurm, complete_slurm, positive
+from sweeping.tasks import State, Task, plan_lines, tasks_of
+from sweeping.view import View
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="sweep.py"
+    )
+    parser.add_argument(
+        "--datasets",
+        metavar="DATASET",
+        nargs="+",
+        required=True,
+        help="names from configs/datasets; xd, dg: the source",
+    )
+    add_comparison(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what is complete and what would run; write nothing"
+    )
+    parser.add_argument("--executor", choices=("local", "slurm"), default="local")
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        help="local: runs at a time (default: one a GPU, else one a core); slurm: those of one array (default: all)",
+    )
+    add_slurm(parser)
+    args = parser.parse_args(argv)
+    complete_comparison(args, parser)
+    complete_slurm(args, parser)
+    return args
+
+
+def fail(message: object) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def backend(args: argparse.Namespace, folder: SweepFolder, runs: int) -> Backend:
+    """Raises SweepError where there is none."""
+    try:
+        from sweeping.local import LocalMachine
+        from sweeping.slurm import Cluster
+    except ImportError as error:
+        raise SweepError(
+            f"{error}. sweep.py needs submitit: pip install submitit, or pip install '.[sweep]' in the checkout."
+        ) from error
+    if args.executor == "local":
+        return LocalMachine(folder.jobs, args.jobs, runs)
+    options = {name: getattr(args, name) for name in ("cpus", "partition", "gpus", "mem", "further")}
+    return Cluster(folder.jobs, args.jobs, args.time, args.timeouts, **options)
+
+
+def run(args: argparse.Namespace, tasks: Sequence[Task]) -> int | None:
+    """Runs what is not complete; gives the signal that stopped it. Raises SweepError."""
+    waiting = sum(task.state is State.WAITING for task in tasks)
+    if not waiting:
+        return None
+    folder = SweepFolder(args.output)
+    place = backend(args, folder, waiting)
+    from sweeping.driver import Sweep
+
+    print(f"{waiting} of {len(tasks)} runs on {place.describe()}; logs in {folder.path}", flush=True)
+    with folder.locked(), View(tasks, args.quiet) as view:
+        sweep = Sweep(tasks, place, folder, view)
+        sweep.go()
+    return sweep.stopped_by
+
+
+def report(tasks: Sequence[Task]) -> int:
+    """Lists what failed; gives the exit status."""
+    missing = [task for task in tasks if task.state in (State.FAILED, State.NOT_RUN)]
+    for task in missing:
+        print(f"{task.state.value}: {task.message}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    runs = plan(args)
+    print_recipes(runs)
+    tasks = tasks_of(runs)
+    if args.dry_run:
+        print("\n".join(plan_lines(tasks)))
+        return
+    try:
+        stopped_by = run(args, tasks)
+    except SweepError as error:
+        fail(error)
+    if stopped_by is not None:
+        print(f"stopped by {signal.Signals(stopped_by).name}; the same command goes on", file=sys.stderr)
+        sys.exit(128 + stopped_by)
+    print_table(args, args.datasets, args.seeds)
+    sys.exit(report(tasks))
+
+
+if __name__ == "__main__":
+    main()

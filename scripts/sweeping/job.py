@@ -1,0 +1,101 @@
+"""The job: one call of train.py, stopped and queued again by submitit's protocol.
+
+It travels by value, so that the process that runs it finds all in the pickle: nothing here is from this project.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cloudpickle
+import submitit
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+POLL = 0.2  # seconds
+KILLED_WITHIN = 600  # seconds after SIGTERM; SLURM's KillWait and GraceTime are mostly below
+
+
+@contextlib.contextmanager
+def blocked(*numbers: int) -> Iterator[None]:
+    """Processes that are started in here never see these signals; those sent to this one arrive afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass
+class TrainPy:
+    """Runs train.py and returns its exit status.
+
+    SIGTERM has it finish its step and keep its epoch, from which it goes on when the job starts again.
+    """
+
+    command: Sequence[str]
+    over: Sequence[str]  # the command that starts over what is complete
+    stale: Path | None = None  # results.json of an older model: while it is there, the run starts over
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # None: without the variable
+    driver: int | None = None  # the process to outlive by no more than a step
+
+    def __call__(self) -> int:
+        requeue = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
+        received: list[int] = []
+        handlers = {
+            number: signal.signal(number, lambda number, frame: received.append(number))
+            for number in (requeue, signal.SIGTERM)
+        }
+        with blocked(requeue):  # SLURM sends it to all processes of the job, and train.py would die of it
+            child = subprocess.Popen(self.chosen(), env=self.child_environment())
+        self.wait(child, received)
+        status = child.returncode
+        deadline = time.monotonic() + KILLED_WITHIN
+        while status and received and requeue not in received and on_slurm() and time.monotonic() < deadline:
+            time.sleep(POLL)  # whether the job is cancelled or queued again is for SLURM to say, which kills it now
+        if status and requeue in received:
+            with contextlib.suppress(submitit.core.utils.UncompletedJobError):  # after the last of the time-outs
+                handlers[requeue](requeue, None)  # submitit's: queues the job again and ends this process
+        return status
+
+    def wait(self, child: subprocess.Popen, received: Sequence[int]) -> None:
+        """Waits for the end of train.py, which it asks once to stop: by a second SIGTERM it would keep nothing."""
+        asked = False
+        while child.poll() is None:
+            if not asked and (received or self.is_alone()):
+                asked = True
+                if not (on_slurm() and signal.SIGTERM in received):  # which SLURM sends to all processes of the job
+                    child.terminate()
+            time.sleep(POLL)
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What submitit is to queue again: the same, as train.py goes on by itself."""
+        return submitit.helpers.DelayedSubmission(self)
+
+    def chosen(self) -> list[str]:
+        return list(self.over if self.stale is not None and self.stale.is_file() else self.command)
+
+    def child_environment(self) -> dict[str, str]:
+        changed = {**os.environ, **self.environment}
+        return {name: value for name, value in changed.items() if value is not None}
+
+    def is_alone(self) -> bool:
+        if self.driver is None:
+            return False
+        try:
+            os.kill(self.driver, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False
+
+
+def on_slurm() -> bool:
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"

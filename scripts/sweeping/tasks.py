@@ -1,0 +1,96 @@
+"""The runs of a sweep: what is complete, what waits for what, how each of them ended."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from runs import Run, RunError, accuracy, finished, note_failure, training_failed
+
+
+class State(Enum):
+    """Where a run stands."""
+
+    COMPLETE = "complete"  # before the sweep began
+    WAITING = "waiting"  # for its model, for a free place, or in SLURM's queue
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+SUCCEEDED = (State.COMPLETE, State.DONE)
+ENDED = (*SUCCEEDED, State.FAILED, State.NOT_RUN)
+
+
+@dataclass(eq=False)
+class Task:
+    """One run. `job`: submitit's, while there is one."""
+
+    run: Run
+    needs: "Task | None" = None
+    state: State = State.WAITING
+    message: str = ""  # the accuracy, or why it failed
+    attempts: int = 0
+    job: Any = None
+    ended_at: float | None = None  # when its job was first seen to have ended
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what the folder may hold is of a model that this sweep trains anew."""
+        return self.needs is not None and self.needs.state is not State.COMPLETE
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is to be submitted."""
+        free = self.needs is None or self.needs.state in SUCCEEDED
+        return self.state is State.WAITING and self.job is None and free
+
+    @property
+    def waits_in_vain(self) -> bool:
+        return self.needs is not None and self.needs.state in (State.FAILED, State.NOT_RUN)
+
+    def succeed(self, record: dict, state: State = State.DONE) -> None:
+        self.state, self.message = state, accuracy(record)
+
+    def fail(self, message: object, state: State = State.FAILED) -> None:
+        """Ends it, with a note in its folder from which the table shows it as failed."""
+        self.state, self.message = state, str(message)
+        note_failure(self.run, message)
+
+
+def tasks_of(runs: Sequence[Run]) -> list[Task]:
+    """One task a run; a run's model comes before it. Writes nothing."""
+    by_folder: dict = {}
+    for run in runs:
+        task = Task(run, by_folder[run.model.folder] if run.model is not None else None)
+        try:
+            record = finished(run, task.outdated)
+            if record is not None:
+                task.succeed(record, State.COMPLETE)
+        except RunError as error:  # the folder holds another run, complete: there is nothing to note in it
+            task.state, task.message = State.FAILED, str(error)
+        by_folder[run.folder] = task
+    return list(by_folder.values())
+
+
+def give_up(tasks: Sequence[Task]) -> Iterator[Task]:
+    """Ends the tasks whose model cannot be had; gives them."""
+    for task in tasks:
+        if task.state is State.WAITING and task.waits_in_vain:
+            task.fail(training_failed(task.run), State.NOT_RUN)
+            yield task
+
+
+def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
+    """What a sweep would do, a line a run."""
+    numbers = {task: number for number, task in enumerate(tasks, start=1)}
+    for task, number in numbers.items():
+        action = f"{task.state.value}, {task.message}" if task.state is State.COMPLETE else "to run"
+        if task.state is State.FAILED:
+            action = f"cannot be run: {task.message}"
+        elif action == "to run" and task.outdated:
+            action += " not, for want of its model" if task.waits_in_vain else f" after [{numbers[task.needs]}]"
+        yield f"[{number}] {task.run.title}: {action}"
+    left = sum(task.state is State.WAITING for task in tasks)
+    yield f"{len(tasks)} runs: {sum(task.state is State.COMPLETE for task in tasks)} complete, {left} to run"
