@@ -106,9 +106,17 @@ class Sweep:
                 continue
             state = states.get(task.job.job_id)
             if state in (QUEUED, RUNNING):
-                task.state, task.ended_at = State.RUNNING if state == RUNNING else State.WAITING, None
+                self.move(task, State.RUNNING if state == RUNNING else State.WAITING)
             elif state is not None:
                 self.without_result(task, state)
+
+    def move(self, task: Task, state: State) -> None:
+        """The job has not ended."""
+        changed, task.state, task.ended_at = task.state is not state, state, None
+        if changed:
+            self.view.say(
+                task, "runs" if state is State.RUNNING else "stopped by SLURM and queued again; it will go on"
+            )
 
     def conclude(self, task: Task) -> None:
         """The job has left its result: the exit status of train.py, unless the job itself failed."""
@@ -162,9 +170,11 @@ class Sweep:
         """Cancels the jobs; those that go on without the sweep on SIGINT alone, as SIGHUP is a lost connection."""
         jobs = [task.job for task in self.live]
         if self.backend.keeps_jobs and self.stopped_by != signal.SIGINT:
-            self.view.write(f"{len(jobs)} jobs go on; the same command takes them over. {self.backend.how_to_cancel}")
+            self.view.write(
+                f"The jobs ({len(jobs)}) go on; the same command takes them over. {self.backend.how_to_cancel}"
+            )
             return
-        self.view.write(f"Stopping {len(jobs)} jobs, which finish their step and keep their epoch")
+        self.view.write(f"Stopping the jobs ({len(jobs)}), which finish their step and keep their epoch")
         self.backend.cancel(jobs)
         while not self.backend.keeps_jobs and len(self.signals) == 1 and jobs:
             time.sleep(self.backend.poll)

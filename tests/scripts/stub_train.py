@@ -1,0 +1,56 @@
+"""Stands in for train.py in tests of sweeps: notes what it does, keeps its epochs, writes results.json.
+
+    python stub_train.py FOLDER [--fail TIMES] [--epochs N] [--signal-at EPOCH NUMBER PROCESS] [--wait-at EPOCH]
+
+FOLDER/journal.txt gets a line at the start, with the threads and GPUs it may use, and one an epoch; SIGTERM ends it
+with status 143 after the epoch, from which it goes on when it starts again.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("folder", type=Path)
+parser.add_argument("--force", action="store_true")
+parser.add_argument("--fail", type=int, default=0)
+parser.add_argument("--epochs", type=int, default=1)
+parser.add_argument("--signal-at", type=int, nargs=3, default=(0, 0, 0))
+parser.add_argument("--wait-at", type=int, default=0, help="until it is stopped; not when it goes on from there")
+args = parser.parse_args()
+
+asked = []
+signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+args.folder.mkdir(parents=True, exist_ok=True)
+results, journal = args.folder / "results.json", args.folder / "journal.txt"
+
+
+def note(line: str) -> None:
+    with journal.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+before = journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else []
+if args.force:
+    results.unlink()
+    before = []
+started = sum(line.startswith("start") for line in before)
+note(f"start threads={os.environ.get('OMP_NUM_THREADS')}{' over' if args.force else ''}")
+if started < args.fail:
+    print("made to fail", file=sys.stderr)
+    sys.exit(3)
+for epoch in range(1 + sum(line.startswith("epoch") for line in before), args.epochs + 1):
+    note(f"epoch {epoch}")
+    if epoch == args.signal_at[0] and not started:
+        os.kill(args.signal_at[2], args.signal_at[1])
+    while epoch == args.wait_at and not asked:
+        time.sleep(0.05)
+    if asked:
+        note(f"stopped by {asked[0]}")
+        sys.exit(143)
+note("end")
+results.write_text(json.dumps({"metrics": {"accuracy": 50.0}, "config": {}}), encoding="utf-8")
