@@ -20,7 +20,7 @@ parser.add_argument("--force", action="store_true")
 parser.add_argument("--fail", type=int, default=0)
 parser.add_argument("--epochs", type=int, default=1)
 parser.add_argument("--signal-at", type=int, nargs=3, default=(0, 0, 0))
-parser.add_argument("--wait-at", type=int, default=0, help="until it is stopped; not when it goes on from there")
+parser.add_argument("--wait-at", type=int, default=0, help="until it is stopped, or FOLDER has a file `go on`")
 args = parser.parse_args()
 
 asked = []
@@ -47,7 +47,7 @@ for epoch in range(1 + sum(line.startswith("epoch") for line in before), args.ep
     note(f"epoch {epoch}")
     if epoch == args.signal_at[0] and not started:
         os.kill(args.signal_at[2], args.signal_at[1])
-    while epoch == args.wait_at and not asked:
+    while epoch == args.wait_at and not asked and not (args.folder / "go on").exists():
         time.sleep(0.05)
     if asked:
         note(f"stopped by {asked[0]}")
