@@ -1,6 +1,7 @@
 """What all tests share: the engine, the golden inputs, and train.py started as a user would."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,18 @@ def own_cache(monkeypatch, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SHIP_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def foreground_signals():
+    """A shell starts what runs in the background with SIGINT ignored, and the tests with it; undoes what they set."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,15 +21,7 @@ from tests.scripts.stub_runs import stub_run
 FOREVER = ("--epochs", 3, "--wait-at", 2)
 
 
-@pytest.fixture(autouse=True)
-def handlers_of_a_foreground_process():
-    """A shell starts what runs in the background with SIGINT ignored, and the tests with it."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
-    before = {number: signal.getsignal(number) for number in numbers}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("foreground_signals")
 
 
 @pytest.fixture

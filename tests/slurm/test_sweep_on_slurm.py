@@ -20,9 +20,10 @@ from sweeping.view import View
 from tests.conftest import CHECKOUT
 from tests.scripts.stub_runs import stub_run
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("SHIP_TEST_SLURM"), reason="needs a SLURM: bash tests/slurm/run.sh starts one"
-)
+if not os.environ.get("SHIP_TEST_SLURM"):
+    pytest.skip("needs a SLURM: bash tests/slurm/run.sh starts one", allow_module_level=True)
+
+pytestmark = pytest.mark.usefixtures("foreground_signals")
 
 
 @pytest.fixture
@@ -107,12 +108,8 @@ def test_preempted_run_is_queued_again_and_goes_on(tmp_path, sweep_of):
 
 def test_interrupted_sweep_cancels_its_jobs_and_the_next_goes_on(tmp_path, sweep_of):
     options = ("--epochs", 3, "--wait-at", 2, "--signal-at", 2, int(signal.SIGINT), os.getpid())
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        run = stub_run(tmp_path, "run", *options)
-        assert stopped_by(sweep_of(run)) == signal.SIGINT
-    finally:
-        signal.signal(signal.SIGINT, before)
+    run = stub_run(tmp_path, "run", *options)
+    assert stopped_by(sweep_of(run)) == signal.SIGINT
     assert states(sweep_of(run)) == [State.DONE]
     assert run.done() == ["start", "epoch 1", "epoch 2", "stopped by 15", "start", "epoch 3", "end"]
 

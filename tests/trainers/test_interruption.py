@@ -17,15 +17,7 @@ from trainers.blocks.interruption import Stopped, StopSignals
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
 
 
-@pytest.fixture(autouse=True)
-def handlers_of_a_foreground_process():
-    """A shell starts what runs in the background with SIGINT ignored, and the tests with it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("foreground_signals")
 
 
 @pytest.fixture
