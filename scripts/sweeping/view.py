@@ -10,12 +10,13 @@ from sweeping.tasks import ENDED, State, Task
 
 
 class View:
-    """Counts and current titles; `quiet`: without the lines, failures apart."""
+    """Counts and current titles; `quiet`: of lines only those on how a run ended."""
 
     def __init__(self, tasks: Sequence[Task], quiet: bool = False) -> None:
         self.tasks, self.quiet = tasks, quiet
         self.live = sys.stdout.isatty()
-        self.bar = tqdm(total=len(tasks), unit="run", file=sys.stdout, dynamic_ncols=True, disable=not self.live)
+        ended = {"total": len(tasks), "initial": self.ended()}
+        self.bar = tqdm(**ended, unit="run", file=sys.stdout, dynamic_ncols=True, disable=not self.live)
 
     def __enter__(self) -> "View":
         return self
@@ -28,7 +29,7 @@ class View:
         """Something has happened to a task."""
         failed = task.state in (State.FAILED, State.NOT_RUN)
         text = what if failed else f"{task.run.title}: {what}"
-        if not self.quiet or failed:
+        if not self.quiet or task.state in ENDED:
             self.write(text if self.live else f"{text}  ({self.counts()})")
         self.refresh()
 
@@ -38,8 +39,11 @@ class View:
 
     def refresh(self) -> None:
         running = [task.run.title for task in self.tasks if task.state is State.RUNNING]
-        self.bar.n = sum(task.state in ENDED for task in self.tasks)
+        self.bar.n = self.ended()
         self.bar.set_postfix_str("; ".join([self.counts(), *running]))
+
+    def ended(self) -> int:
+        return sum(task.state in ENDED for task in self.tasks)
 
     def counts(self) -> str:
         """How many runs wait, run, are done and have failed."""

@@ -39,7 +39,8 @@ if args.force:
     results.unlink()
     before = []
 started = sum(line.startswith("start") for line in before)
-note(f"start threads={os.environ.get('OMP_NUM_THREADS')}{' over' if args.force else ''}")
+threads, gpus = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"))
+note(f"start threads={threads} gpus={gpus}{' over' if args.force else ''}")
 if started < args.fail:
     print("made to fail", file=sys.stderr)
     sys.exit(3)

@@ -53,10 +53,10 @@ def test_a_test_starts_after_its_training_and_complete_runs_are_skipped(tmp_path
 def test_a_test_of_a_model_that_is_trained_anew_starts_over(tmp_path, sweep_of):
     trained = stub_run(tmp_path, "training")
     test = stub_run(tmp_path, "test", model=trained)
-    sweep_of(trained, test)
-    trained.record_path.unlink()
-    sweep_of(trained, test)
-    assert len([line for line in test.journal() if line.endswith("over")]) == 1
+    test.folder.mkdir(parents=True)
+    test.record_path.write_text('{"metrics": {"accuracy": 20.0}, "config": {}}', encoding="utf-8")
+    assert [task.message for task in sweep_of(trained, test).tasks] == ["accuracy 50.0"] * 2
+    assert test.journal()[0].endswith("over")
 
 
 def test_what_fails_is_repeated_once_and_what_fails_again_is_listed_with_its_logs(tmp_path, sweep_of, capsys):
@@ -117,19 +117,25 @@ def test_job_ends_with_a_sweep_that_was_killed(tmp_path):
     assert TrainPy(run.command(), run.command(), driver=ended.pid)() in (143, -15)  # -15: before it could listen
 
 
-def test_cores_and_gpus_are_divided(monkeypatch, tmp_path, sweep_of):
+def test_cores_are_divided(monkeypatch, tmp_path, sweep_of):
     monkeypatch.setattr(local, "cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert LocalMachine(tmp_path, None, 3).jobs == 3
     assert LocalMachine(tmp_path, None, 99).jobs == 8
-    runs = [stub_run(tmp_path, f"run{index}") for index in range(3)]
-    sweep_of(*runs, jobs=2)
-    assert {run.journal()[0] for run in runs} == {"start threads=4"}
+    run = stub_run(tmp_path, "run")
+    sweep_of(run, jobs=2)
+    assert run.journal()[0] == "start threads=4 gpus="
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert LocalMachine(tmp_path, 2, 99).environment(0)["OMP_NUM_THREADS"] == "3"
+
+
+def test_each_place_has_a_gpu_of_its_own(monkeypatch, tmp_path, sweep_of):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
-    machine = LocalMachine(tmp_path, None, 99)
-    assert machine.jobs == 2
-    assert [machine.environment(place)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["3", "GPU-5f", "3"]
+    assert LocalMachine(tmp_path, None, 99).jobs == 2
+    runs = [stub_run(tmp_path, f"run{index}") for index in range(2)]
+    sweep_of(*runs, jobs=2)
+    assert [run.journal()[0].rsplit(" ", 1)[1] for run in runs] == ["gpus=3", "gpus=GPU-5f"]
 
 
 def arguments(tmp_path, *words: str) -> list[str]:
