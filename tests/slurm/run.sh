@@ -3,10 +3,10 @@
 set -euo pipefail
 usage="usage: bash tests/slurm/run.sh [arguments of pytest…]
 
-Needs root on Debian or its kin, and the environment that scripts/test.sh makes; without, it says so and tests nothing.
-Installs slurm-wlm and munge by apt-get where they are missing, and starts none of their services. What it starts itself
-has configuration, key, ports and logs of its own in a temporary folder, and ends with the tests. A SLURM that this
-machine belongs to is not touched."
+Needs root on Debian or its kin; where it has not, or cannot install, it says so and tests nothing (exit status 0).
+Takes the environment that scripts/test.sh makes. Installs slurm-wlm and munge by apt-get where they are missing, and
+starts none of their services. What it starts itself has configuration, key, ports and logs of its own in a temporary
+folder, and ends with the tests. A SLURM that this machine belongs to is not touched."
 case ${1:-} in -h | --help) echo "$usage" && exit 0 ;; esac
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/python.sh"
@@ -28,7 +28,7 @@ finish() {
         for _ in {1..40}; do [[ -z "$(squeue --noheader --states=running,completing 2>/dev/null)" ]] && break || sleep 0.5; done
     fi
     for pid in ${daemons[@]+"${daemons[@]}"}; do kill "$pid" 2>/dev/null && wait "$pid" || true; done
-    ((status == 0)) || tail -n 20 "$folder"/*.log >&2 || true
+    ((status == 0)) || tail -n 20 "$folder"/*.log >&2 2>/dev/null || true
     [[ -z "$made_policy" ]] || rm -f "$policy"
     rm -rf "$folder"
     exit "$status"
@@ -48,6 +48,10 @@ install_slurm() {
     $install >"$folder/apt.log" 2>&1 || { apt-get update && $install; } >"$folder/apt.log" 2>&1
 }
 
+"$PYTHON" - <<<'import pytest, submitit' || {
+    echo "error: $PYTHON lacks what the tests need; make the environment first: bash scripts/test.sh" >&2
+    exit 2
+}
 [[ $(id -u) == 0 ]] || skip "this needs root"
 command -v apt-get >/dev/null || skip "this needs Debian or one of its kin (no apt-get here)"
 for program in slurmctld slurmd munged sbatch srun; do
@@ -91,10 +95,10 @@ SlurmctldParameters=preempt_send_user_signal
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-KillWait=10
+KillWait=20
 ReturnToService=2
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$(($(nproc) > 2 ? $(nproc) : 2)) State=UNKNOWN
-PartitionName=low Nodes=$name Default=YES PriorityTier=1 GraceTime=60
+PartitionName=low Nodes=$name Default=YES PriorityTier=1 GraceTime=300
 PartitionName=high Nodes=$name PriorityTier=10 PreemptMode=OFF
 CONFIGURATION
 

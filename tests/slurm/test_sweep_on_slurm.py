@@ -50,7 +50,7 @@ def stopped_by(sweeping: Sweep) -> int | None:
     return sweeping.stopped_by
 
 
-def wait_until(happened: Callable[[], object], seconds: int = 120) -> None:
+def wait_until(happened: Callable[[], object], seconds: int = 300) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
