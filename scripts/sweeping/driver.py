@@ -101,7 +101,7 @@ class Sweep:
         live = self.live
         states = self.backend.states([task.job for task in live])
         for task in live:
-            if task.job.paths.result_pickle.exists():
+            if task.job.paths.result_pickle.exists() and task.job.done():
                 self.conclude(task)
                 continue
             state = states.get(task.job.job_id)
@@ -112,11 +112,9 @@ class Sweep:
 
     def move(self, task: Task, state: State) -> None:
         """The job has not ended."""
-        changed, task.state, task.ended_at = task.state is not state, state, None
-        if changed:
-            self.view.say(
-                task, "runs" if state is State.RUNNING else "stopped by SLURM and queued again; it will go on"
-            )
+        before, task.state, task.ended_at = task.state, state, None
+        if state is not before:
+            self.view.say(task, "runs" if state is State.RUNNING else "stopped and queued again; it will go on")
 
     def conclude(self, task: Task) -> None:
         """The job has left its result: the exit status of train.py, unless the job itself failed."""
@@ -175,8 +173,10 @@ class Sweep:
             )
             return
         self.view.write(f"Stopping the jobs ({len(jobs)}), which finish their step and keep their epoch")
-        self.backend.cancel(jobs)
-        while not self.backend.keeps_jobs and len(self.signals) == 1 and jobs:
+        while jobs and len(self.signals) == 1:
+            self.backend.cancel(jobs)
+            if self.backend.keeps_jobs:
+                return
             time.sleep(self.backend.poll)
             states = self.backend.states(jobs)
             jobs = [job for job in jobs if states[job.job_id] == RUNNING]

@@ -18,6 +18,7 @@ import submitit
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
+ISOLATED = (signal.SIGINT, signal.SIGHUP)  # a terminal's go to all its processes; the sweep itself stops its jobs
 POLL = 0.2  # seconds
 KILLED_WITHIN = 600  # seconds after SIGTERM; SLURM's KillWait and GraceTime are mostly below
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import submitit
 
 from sweeping.backend import RUNNING
-from sweeping.job import TrainPy, blocked
+from sweeping.job import ISOLATED, TrainPy, blocked
 
 FOREVER = 60 * 24 * 365  # minutes; submitit's default ends a job after two
-ISOLATED = (signal.SIGINT, signal.SIGHUP)  # a terminal's go to all its processes; the sweep itself stops its jobs
 
 
 def cores() -> int:

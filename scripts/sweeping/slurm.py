@@ -16,8 +16,7 @@ from pathlib import Path
 import submitit
 
 from sweeping.backend import QUEUED, RUNNING, SweepError
-from sweeping.job import TrainPy, blocked
-from sweeping.local import ISOLATED
+from sweeping.job import ISOLATED, TrainPy, blocked
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
 NAME = "ship-sweep"
@@ -66,7 +65,9 @@ class Cluster:
         }
 
     def describe(self) -> str:
-        return f"SLURM, {self.parallel} of an array at a time, {self.minutes} minutes a job before it is queued again"
+        return (
+            f"SLURM, up to {self.parallel} of an array at a time, {self.minutes} minutes before one is queued again"
+        )
 
     def room(self, live: Sequence[submitit.Job]) -> int:
         return LARGEST_ARRAY
