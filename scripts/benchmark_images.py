@@ -19,6 +19,7 @@ import compat  # noqa: E402
 compat.ensure()
 
 import torch  # noqa: E402
+from bench.made_up import noise  # noqa: E402
 from clip.clip import _transform  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -55,12 +56,7 @@ def parse_args() -> argparse.Namespace:
 def pictures(folder: str | None, count: int, size: int) -> torch.Tensor:
     """So many preprocessed pictures (B, 3, R, R)."""
     if folder is None:
-        draw = torch.Generator().manual_seed(0)
-        grains = [
-            torch.randn(1, 3, max(2, size >> index % 6), max(2, size >> index % 6), generator=draw)
-            for index in range(count)
-        ]
-        return torch.cat([torch.nn.functional.interpolate(grain, (size, size), mode="bicubic") for grain in grains])
+        return noise(count, size, size)
     paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         sys.exit(f"error: no pictures ({', '.join(SUFFIXES)}) under {folder}")

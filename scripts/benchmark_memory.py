@@ -6,16 +6,14 @@ had with model and class names in place. Prints a table, or JSON with --json.
 
 import argparse
 import json
-import os
-import random
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tabulate import tabulate
+
 CHECKOUT = Path(__file__).resolve().parents[1]
-WORDS = (0.35, 0.35, 0.15, 0.08, 0.04, 0.02, 0.005, 0.005)  # share of class names of 1, 2, … words
 
 
 def main() -> None:
@@ -24,7 +22,7 @@ def main() -> None:
         print(json.dumps(measure(args.classes[0], args.context, args.chunk, args.batch)))
         return
     rows = [in_own_process(classes, args) for classes in args.classes]
-    print(json.dumps(rows, indent=4) if args.json else table(rows))
+    print(json.dumps(rows, indent=4) if args.json else tabulate(rows, headers="keys"))
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,13 +50,16 @@ def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
 
     compat.ensure()
     import torch
+    from bench.architectures import random_clip
+    from bench.made_up import class_names
+    from bench.memory import peak_gb, resident_gb
 
     from trainers.blocks.chunks import Chunks
     from trainers.blocks.classifiers import CoOpClassifier
     from trainers.blocks.prompts import PromptLearner
 
     torch.manual_seed(0)
-    backbone = text_tower()
+    backbone = random_clip("ViT-B/16", images=False)
     backbone.text.chunks = Chunks.on(backbone.device, chunk)
     classifier = CoOpClassifier(backbone, PromptLearner(backbone.text, class_names(classes), n_ctx=context))
     features = torch.nn.functional.normalize(torch.randn(batch, backbone.feature_dim), dim=-1)
@@ -76,45 +77,6 @@ def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
         "seconds": round(time.perf_counter() - start, 1),
         "threads": torch.get_num_threads(),
     }
-
-
-def text_tower():
-    """A CLIP of random weights with the text tower of ViT-B/16 and next to no image tower."""
-    from clip.model import CLIP
-
-    from trainers.blocks.backbone import Backbone
-
-    image_tower = {"image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
-    text = {"context_length": 77, "vocab_size": 49408, "transformer_width": 512, "transformer_heads": 8}
-    return Backbone(CLIP(embed_dim=512, transformer_layers=12, **image_tower, **text))
-
-
-def class_names(count: int) -> list[str]:
-    """Made-up names of words that CLIP's tokenizer has a token for, about as long as ImageNet's."""
-    from trainers.blocks.prompts import tokenizer
-
-    whole = [token.removesuffix("</w>") for token in tokenizer().encoder if token.endswith("</w>")]
-    words = [word for word in whole if word.isalpha() and word.isascii()]
-    draw = random.Random(0)
-    lengths = draw.choices(range(1, 1 + len(WORDS)), WORDS, k=count)
-    return [" ".join(draw.choices(words, k=length)) for length in lengths]
-
-
-def resident_gb() -> float:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
-
-
-def peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-def table(rows: list[dict]) -> str:
-    columns = list(rows[0])
-    lines = [columns, *([str(row[column]) for column in columns] for row in rows)]
-    return "\n".join(
-        "  ".join(cell.rjust(len(name)) for cell, name in zip(line, columns, strict=True)) for line in lines
-    )
 
 
 if __name__ == "__main__":

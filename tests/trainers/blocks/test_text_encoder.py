@@ -5,13 +5,13 @@ from collections.abc import Callable
 import clip
 import pytest
 import torch
+from bench.plain import PlainTextEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from tests.trainers.conftest import VIT, random_clip
-from tests.trainers.plain import PlainTextEncoder
 from trainers.blocks.backbone import load_backbone
 from trainers.blocks.chunks import Chunks
 from trainers.blocks.text_encoder import TextEncoder

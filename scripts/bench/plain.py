@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
-from trainers.blocks.backbone import Backbone
 from trainers.blocks.features import FeatureBank
 from trainers.blocks.randomness import OwnView
 from trainers.blocks.text_encoder import TextEncoder
@@ -46,24 +45,6 @@ class ReEncodedViews:
             OwnView(self.images, self.seed, int(view))[int(row)]["img"] for view, row in zip(*chosen, strict=True)
         ]
         return self.encode(torch.stack(views))
-
-
-def exact(load_backbone: Callable[..., Backbone], plain: bool) -> Callable[..., Backbone]:
-    """Loads backbones whose towers compute in fp64, so that two ways to the same numbers stay together.
-
-    In fp32 they differ in the last bits, and training can make much of little. LayerNorm is CLIP's own, in fp32.
-    """
-
-    def load(*args) -> Backbone:
-        backbone = load_backbone(*args).double()
-        for part in backbone.modules():
-            if isinstance(part, nn.LayerNorm):
-                part.float()
-        if plain:
-            backbone.text = PlainTextEncoder(backbone.model)
-        return backbone
-
-    return load
 
 
 def reencode(trainer) -> None:

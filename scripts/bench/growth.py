@@ -1,0 +1,108 @@
+"""What a training step costs against the number of classes, the length of the context and of class names."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest import mock
+
+from torch import Tensor
+
+from trainers.blocks.backbone import Backbone
+
+from .made_up import class_names
+from .measure import counts, show, timed
+from .parts import StageTwo
+from .tables import seconds, text
+
+REAL = 32  # features a step, and as many synthesized
+LONG = 8  # seconds: steps that take longer are not repeated
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A step: classes, context tokens (None: "a photo of a"), words of a class name (None: as ImageNet's)."""
+
+    classes: int = 100
+    context: int | None = None
+    words: int | None = None
+
+
+@dataclass
+class Point:
+    """What a step took: seconds, tokens through the text tower, most class prompts at once; whether recomputed."""
+
+    value: int
+    seconds: float
+    tokens: int
+    at_once: int
+    recomputed: bool
+
+
+@dataclass
+class Series:
+    """Points of settings that differ in one thing."""
+
+    varied: str
+    others: str
+    settings: dict[int, Setting]
+    points: list[Point] = field(default_factory=list)
+
+
+def planned(classes: Sequence[int], contexts: Sequence[int], words: Sequence[int]) -> list[Series]:
+    return [
+        Series("classes", "4 context tokens, names as ImageNet's", {n: Setting(n) for n in classes}),
+        Series("context tokens", "100 classes, names as ImageNet's", {n: Setting(context=n) for n in contexts}),
+        Series("tokens a class name", "100 classes, 4 context tokens", {n: Setting(words=n) for n in words}),
+    ]
+
+
+def measure(series: Iterable[Series], backbone: Backbone, repeats: int) -> None:
+    """Fills in the points."""
+    StageTwo(backbone, class_names(10), REAL)()  # the first step takes longer
+    for one in series:
+        for value, setting in one.settings.items():
+            show(f"{value} {one.varied}")
+            one.points.append(point(value, setting, backbone, repeats))
+
+
+def point(value: int, setting: Setting, backbone: Backbone, repeats: int) -> Point:
+    """A warm-up and the median of `repeats`; a step that is long, once."""
+    step = StageTwo(backbone, class_names(setting.classes, setting.words), REAL, setting.context)
+    first: list[float] = []
+    with counts(backbone.model) as seen, parts_of(backbone) as parts:
+        timed(step, first)
+    times: list[float] = []
+    while first[0] < LONG and len(times) < repeats:
+        timed(step, times)
+    at_once = min(setting.classes, max(parts))
+    return Point(value, statistics.median(times or first), seen["tokens"], at_once, at_once < setting.classes)
+
+
+@contextmanager
+def parts_of(backbone: Backbone) -> Iterator[list[int]]:
+    """How many prompts the text encoder is run on at once, with gradients or not."""
+    sizes, run = [], backbone.text.run_suffix
+
+    def noted(past: list, suffix: Tensor, eot: Tensor) -> Tensor:
+        sizes.append(len(past[0][0]) * len(suffix))
+        return run(past, suffix, eot)
+
+    with mock.patch.object(backbone.text, "run_suffix", noted):
+        yield sizes
+
+
+def table(series: Series) -> str:
+    headers = (series.varied, "s", "tokens", "ms per\n1000 tokens", "prompts\nat once", "")
+    lines = [
+        [
+            f"{point.value:,}",
+            seconds(point.seconds),
+            f"{point.tokens:,}",
+            f"{1e6 * point.seconds / point.tokens:.0f}",
+            f"{point.at_once:,}",
+            "recomputed" if point.recomputed else "",
+        ]
+        for point in series.points
+    ]
+    return f"{series.others}\n\n{text(headers, lines)}"

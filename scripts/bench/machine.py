@@ -1,0 +1,68 @@
+"""The machine that a benchmark runs on, and how fast it multiplies matrices."""
+
+import os
+import platform
+import time
+from pathlib import Path
+
+import torch
+
+from trainers.blocks.identity import code_version
+from trainers.blocks.results import versions
+
+SHAPES = ((4096, 4096, 4096), (2048, 2048, 2048), (2464, 512, 2048), (6304, 768, 3072))  # square; layers of towers
+TIMES = 5
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def described() -> dict[str, object]:
+    """Processor, threads, versions and commit."""
+    return {
+        "processor": torch.cuda.get_device_name() if device().type == "cuda" else processor(),
+        "device": device().type,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "versions": versions(),
+        "code": code_version(),
+    }
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def in_words(about: dict) -> str:
+    code = about["code"]
+    commit = str(code.get("commit") or code.get("version"))[:10] + (" with changes" if code.get("dirty") else "")
+    return (
+        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['device']}, fp32, "
+        f"PyTorch {about['versions']['torch']}, commit {commit}"
+    )
+
+
+def wait_for_device() -> None:
+    """Until what a GPU has been asked for is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> float:
+    """The most floating-point operations a second that an fp32 matrix product comes to here."""
+    best = 0.0
+    for rows, inner, columns in shapes:
+        left, right = torch.randn(rows, inner, device=device()), torch.randn(inner, columns, device=device())
+        for _ in range(1 + TIMES):  # the first time takes longer, and so is never the best
+            wait_for_device()
+            start = time.perf_counter()
+            left @ right
+            wait_for_device()
+            best = max(best, 2 * rows * inner * columns / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,43 @@
+"""Made-up class names and pictures."""
+
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+
+from trainers.blocks.prompts import tokenizer
+
+WORDS = (0.35, 0.35, 0.15, 0.08, 0.04, 0.02, 0.005, 0.005)  # share of class names of 1, 2, … words
+
+
+def class_names(count: int, words: int | None = None) -> list[str]:
+    """Names of so many words each that CLIP's tokenizer has a token for; by default about as long as ImageNet's."""
+    whole = [token.removesuffix("</w>") for token in tokenizer().encoder if token.endswith("</w>")]
+    known = [word for word in whole if word.isalpha() and word.isascii()]
+    draw = random.Random(0)
+    lengths = draw.choices(range(1, 1 + len(WORDS)), WORDS, k=count) if words is None else [words] * count
+    return [" ".join(draw.choices(known, k=length)) for length in lengths]
+
+
+def noise(count: int, height: int, width: int) -> Tensor:
+    """So many pictures (B, 3, H, W): normal noise of several degrees of smoothness."""
+    draw, pictures = torch.Generator().manual_seed(0), []
+    for index in range(count):
+        grains = [max(2, side >> index % 6) for side in (height, width)]
+        grain = torch.randn(1, 3, *grains, generator=draw)
+        pictures.append(torch.nn.functional.interpolate(grain, (height, width), mode="bicubic"))
+    return torch.cat(pictures)
+
+
+def write_pictures(root: Path, names: list[str], train: int, test: int, size: tuple[int, int]) -> None:
+    """Pictures of each class as ImageFolder reads them, with one for validation: root/<part>/<class>/<number>.jpg."""
+    counts = {"train": train, "val": 1, "test": test}
+    pictures = iter(noise(len(names) * sum(counts.values()), *size).mul(0.25).add(0.5).clamp(0, 1))
+    for name in names:
+        for part, count in counts.items():
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                to_pil_image(next(pictures)).save(folder / f"{number}.jpg")

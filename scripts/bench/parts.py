@@ -1,0 +1,120 @@
+"""The parts of a SHIP run: a step of either stage, evaluation, images; each an action on a given backbone."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from trainers.blocks.backbone import Backbone
+from trainers.blocks.classifiers import CoOpClassifier
+from trainers.blocks.feature_cache import FeatureCache
+from trainers.blocks.features import Batch, FeatureBank, ImageFeatures, extract
+from trainers.blocks.precision import Precision
+from trainers.blocks.prompt_vae import PromptVAE, negative_elbo
+from trainers.blocks.prompts import PromptLearner
+from trainers.blocks.synthesis import MixedBatches, VAESynthesizer
+
+from .measure import Outcome
+from .plain import PlainTextEncoder
+
+CONTEXT = "a photo of a"
+
+
+def plain_path(backbone: Backbone) -> Backbone:
+    """The same CLIP with its own modules over all 77 tokens."""
+    other = Backbone(backbone.model, backbone.identity)
+    other.text = PlainTextEncoder(backbone.model)
+    return other
+
+
+class Steps:
+    """Steps of training: each call takes one, on random numbers that follow from how many came before."""
+
+    def __init__(self, backbone: Backbone, optimizer: torch.optim.Optimizer) -> None:
+        self.backbone, self.optimizer, self.taken = backbone, optimizer, 0
+        self.numerics = Precision("fp32", backbone.device)
+
+    def loss(self) -> Tensor:
+        raise NotImplementedError
+
+    def __call__(self) -> Outcome:
+        torch.manual_seed(self.taken)
+        self.taken += 1
+        loss = self.loss()
+        self.numerics.step(loss, self.optimizer)
+        return Outcome([loss.item()])
+
+
+class StageOne(Steps):
+    """PromptVAE on so many features, whose labels are drawn from the classes."""
+
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], prompts: int) -> None:
+        torch.manual_seed(0)
+        self.features, self.labels = random_features(backbone, prompts, len(classnames))
+        self.vae = PromptVAE(backbone.feature_dim, backbone.text.width).to(backbone.device)
+        self.writer = VAESynthesizer(self.vae, backbone, classnames)
+        super().__init__(backbone, torch.optim.AdamW(self.vae.parameters(), lr=1e-3))
+
+    def loss(self) -> Tensor:
+        return negative_elbo(self.vae, self.writer, self.features, self.labels, kl_weight=1.0)[0]
+
+
+class StageTwo(Steps):
+    """SHIP on CoOp: so many real features of the first half of the classes, as many synthesized of the second.
+
+    n_ctx: context tokens of both, learned from random ones; without, "a photo of a" and the VAE's four.
+    """
+
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], real: int, n_ctx: int | None = None) -> None:
+        torch.manual_seed(0)
+        known = -(-len(classnames) // 2)
+        features, labels = random_features(backbone, real, known)
+        vae = PromptVAE(backbone.feature_dim, backbone.text.width, n_ctx or 4).to(backbone.device)
+        bank = FeatureBank(features[None], labels).batches(real, drop_last=True)
+        self.batches = MixedBatches(bank, VAESynthesizer(vae, backbone, classnames[known:]), offset=known)
+        learner = PromptLearner(backbone.text, classnames, n_ctx or 4, "" if n_ctx else CONTEXT)
+        self.classifier = CoOpClassifier(backbone, learner.to(backbone.device))
+        super().__init__(backbone, torch.optim.SGD(learner.parameters(), lr=0.002))
+
+    def loss(self) -> Tensor:
+        ((features, labels),) = self.batches  # an epoch of one step
+        return F.cross_entropy(self.classifier(features), labels)
+
+
+def random_features(backbone: Backbone, count: int, classes: int) -> Batch:
+    features = F.normalize(torch.randn(count, backbone.feature_dim), dim=-1)
+    return features.to(backbone.device), torch.randint(classes, (count,)).to(backbone.device)
+
+
+class Images:
+    """Pictures of a loader, read, transformed and encoded."""
+
+    def __init__(self, backbone: Backbone, loader: DataLoader) -> None:
+        self.batches = ImageFeatures(backbone.encode_image, loader, backbone.device)
+
+    def __call__(self) -> Outcome:
+        torch.manual_seed(0)
+        extract(self.batches, "images")
+        return Outcome()
+
+
+class Evaluation:
+    """Logits of test images: features kept by a cache with a folder, else encoded again; text encoded once."""
+
+    def __init__(
+        self, backbone: Backbone, classnames: Sequence[str], loader: DataLoader, cache: FeatureCache
+    ) -> None:
+        self.classifier = CoOpClassifier(backbone, PromptLearner(backbone.text, classnames, ctx_init=CONTEXT))
+        self.classifier.to(backbone.device)
+        self.features = partial(
+            *(cache.batch, "test", loader.dataset.data_source, "test", backbone.device),
+            partial(extract, ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),
+        )
+        if cache.folder:
+            self.features()
+
+    def __call__(self) -> Outcome:
+        return Outcome(logits=self.classifier.predict(self.features()[0]))
