@@ -18,7 +18,7 @@ from .measure import Outcome, quiet
 from .plain import recorded_losses, reencode
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-CLASSES, SHOTS, TEST = 8, 2, 2  # half of the classes base; images of a class
+CLASSES, SHOTS, TEST = 4, 2, 2  # half of the classes base; images of a class
 VIEWS, EPOCHS = 1, (5, 20)  # a tenth of 10 views, and of 50 and 200 epochs
 SIZE = (375, 500)  # of the pictures, about those of OxfordPets
 WORDS = (
