@@ -1,6 +1,6 @@
 """The time of a full-size run, computed from measured steps: OxfordPets, 16 shots, SHIP on CoOp, base-to-new."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from .measure import Row
 
@@ -9,46 +9,67 @@ EPOCHS, VIEWS = (50, 200), 10
 BATCH = 32  # of a measured step of either stage; stage 1's steps of 256 are counted as eight
 TRIALS = 5  # trainings of stage 2 in the reference procedure, each with its evaluation
 WORDS = (
-    f"37 classes, {BASE} of them base, {SHOTS} shots, {EPOCHS[0]} + {EPOCHS[1]} epochs; ours with {VIEWS} views; "
-    f"reference: stage 2 trained and evaluated {TRIALS} times"
+    f"OxfordPets, 37 classes, {BASE} of them base, {SHOTS} shots, {EPOCHS[0]} + {EPOCHS[1]} epochs, {TEST:,} test "
+    f"images; ours with {VIEWS} views; reference: the plain path, stage 2 trained and evaluated {TRIALS} times"
 )
 
 
 @dataclass
 class Part:
-    """How often a thing is done, and what it takes: seconds each by the plain path and by ours."""
+    """What is done how often, by procedure, and what it takes: seconds each by the plain path and by ours."""
 
     title: str
-    times: dict[str, float]  # by procedure
+    times: dict[str, float]
     plain: float
     ours: float
 
-    def hours(self, procedure: str) -> float:
-        return self.times[procedure] * (self.ours if procedure == "ours" else self.plain) / 3600
+    def seconds(self, procedure: str) -> float:
+        return self.times[procedure] * (self.ours if procedure == "ours" else self.plain)
 
 
-def parts(rows: dict[str, Row], seeds: int) -> list[Part]:
-    """What a run of so many seeds consists of. Ours encodes test images with the first seed and keeps them."""
-    train, steps = BASE * SHOTS, BASE * SHOTS // BATCH
-    one, two = (epochs * count for epochs, count in zip(EPOCHS, (train, steps * BATCH), strict=True))
-    image = rows["images"].plain.seconds / rows["images"].plain.images
-
-    def part(title: str, plain: float, reference: float, ours: float, row: Row | None = None) -> Part:
-        times = {"plain": plain * seeds, "ours": ours, "reference": reference * seeds}
-        return Part(title, times, *((row.plain.seconds, row.ours.seconds) if row else (image, image)))
-
-    prompts, updates = EPOCHS[0] * train / BATCH, EPOCHS[1] * steps
+def parts(rows: dict[str, Row], images: str = "images") -> list[Part]:
+    """What a run of one seed consists of; `images` is the row that says what an image takes in ours."""
+    train, steps = BASE * SHOTS, BASE * SHOTS // BATCH  # in training, an incomplete last batch is dropped
+    one, two = EPOCHS[0] * train, EPOCHS[1] * steps * BATCH
+    prompts, updates = one / BATCH, EPOCHS[1] * steps
+    plain, ours = (cost.seconds / cost.images for cost in (rows["images"].plain, rows[images].ours))
     return [
-        part("training image", one + two, one + TRIALS * two, VIEWS * train * seeds),
-        part("test image", TEST, TRIALS * TEST, TEST),
-        part("stage-1 step", prompts, prompts, prompts * seeds, rows["stage 1"]),
-        part("stage-2 step", updates, TRIALS * updates, updates * seeds, rows["stage 2"]),
+        Part("training image", numbers(one + two, VIEWS * train, one + TRIALS * two), plain, ours),
+        Part("test image", numbers(TEST, TEST, TRIALS * TEST), plain, ours),
+        Part("stage-1 step", numbers(prompts, prompts, prompts), *both(rows["stage 1"])),
+        Part("stage-2 step", numbers(updates, updates, TRIALS * updates), *both(rows["stage 2"])),
     ]
 
 
-def hours(composed: list[Part]) -> dict[str, float]:
-    return {name: sum(part.hours(name) for part in composed) for name in ("plain", "ours", "reference")}
+def numbers(plain: float, ours: float, reference: float) -> dict[str, float]:
+    return {"plain": plain, "ours": ours, "reference": reference}
 
 
-def as_json(composed: list[Part]) -> dict:
-    return {"parts": [asdict(part) for part in composed], "hours": hours(composed)}
+def both(row: Row) -> tuple[float, float]:
+    return row.plain.seconds, row.ours.seconds
+
+
+def hours(composed: list[Part], seeds: int = 1, kept: tuple[str, ...] = ()) -> dict[str, float]:
+    """Of runs with so many seeds. Ours encodes test images with the first; images of `kept` it has encoded before."""
+
+    def times(part: Part, procedure: str) -> int:
+        if procedure != "ours":
+            return seeds
+        return 0 if part.title in kept else 1 if part.title == "test image" else seeds
+
+    return {
+        name: sum(times(part, name) * part.seconds(name) for part in composed) / 3600 for name in composed[0].times
+    }
+
+
+def totals(rows: dict[str, Row]) -> dict[str, dict[str, float]]:
+    """Hours of runs in several circumstances."""
+    fp32, kept = parts(rows), ("training image", "test image")
+    found = {
+        "one seed": hours(fp32),
+        "seeds 1 2 3, test images encoded once": hours(fp32, seeds=3),
+        "a later run of the seed, features kept": hours(fp32, kept=kept),
+    }
+    if "bf16" in rows:
+        found["one seed, ours with images in bf16"] = hours(parts(rows, "bf16"))
+    return found

@@ -10,7 +10,7 @@ import torch
 from trainers.blocks.identity import code_version
 from trainers.blocks.results import versions
 
-SHAPES = ((4096, 4096, 4096), (2048, 2048, 2048), (2464, 512, 2048), (6304, 768, 3072))  # square; layers of towers
+SHAPES = ((2048, 2048, 2048), (2464, 512, 2048), (6304, 768, 3072))  # a square, and layers of both towers
 TIMES = 5
 
 
@@ -25,6 +25,7 @@ def described() -> dict[str, object]:
         "device": device().type,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "seconds": "processor time" if on_processor() else "wall time",
         "system": platform.platform(),
         "versions": versions(),
         "code": code_version(),
@@ -43,15 +44,24 @@ def in_words(about: dict) -> str:
     code = about["code"]
     commit = str(code.get("commit") or code.get("version"))[:10] + (" with changes" if code.get("dirty") else "")
     return (
-        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['device']}, fp32, "
+        f"{about['processor']}, {about['device']}, threads: {about['threads']}, {about['seconds']}, fp32, "
         f"PyTorch {about['versions']['torch']}, commit {commit}"
     )
 
 
-def wait_for_device() -> None:
-    """Until what a GPU has been asked for is done."""
-    if torch.cuda.is_available():
+def on_processor() -> bool:
+    """Whether seconds are the processor's."""
+    return device().type == "cpu" and torch.get_num_threads() == 1
+
+
+def now() -> float:
+    """Seconds; waits until a GPU has done what it was asked for.
+
+    With one thread on a CPU the time that the processor gave to this process: other programs hardly change it.
+    """
+    if device().type == "cuda":
         torch.cuda.synchronize()
+    return time.process_time() if on_processor() else time.perf_counter()
 
 
 def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> float:
@@ -60,9 +70,7 @@ def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> float:
     for rows, inner, columns in shapes:
         left, right = torch.randn(rows, inner, device=device()), torch.randn(inner, columns, device=device())
         for _ in range(1 + TIMES):  # the first time takes longer, and so is never the best
-            wait_for_device()
-            start = time.perf_counter()
+            start = now()
             left @ right
-            wait_for_device()
-            best = max(best, 2 * rows * inner * columns / (time.perf_counter() - start))
+            best = max(best, 2 * rows * inner * columns / (now() - start))
     return best

@@ -3,7 +3,6 @@
 import io
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .machine import wait_for_device
+from .machine import now
 from .memory import with_peak
 
 LOSS_TOLERANCE, LOGIT_TOLERANCE = 1e-4, 1e-3
@@ -110,12 +109,10 @@ def counted(action: Action, model: nn.Module) -> tuple[Cost, Outcome]:
 
 
 def timed(action: Action, times: list[float]) -> Outcome:
-    wait_for_device()
-    start = time.perf_counter()
+    start = now()
     with quiet():
         outcome = action()
-    wait_for_device()
-    times.append(time.perf_counter() - start)
+    times.append(now() - start)
     return outcome
 
 

@@ -12,12 +12,12 @@ from trainers.blocks.backbone import Backbone
 from trainers.blocks.classifiers import CoOpClassifier
 from trainers.blocks.feature_cache import FeatureCache
 from trainers.blocks.features import Batch, FeatureBank, ImageFeatures, extract
-from trainers.blocks.precision import Precision
+from trainers.blocks.precision import Precision, encodes_in_bf16
 from trainers.blocks.prompt_vae import PromptVAE, negative_elbo
 from trainers.blocks.prompts import PromptLearner
 from trainers.blocks.synthesis import MixedBatches, VAESynthesizer
 
-from .measure import Outcome
+from .measure import Outcome, quiet
 from .plain import PlainTextEncoder
 
 CONTEXT = "a photo of a"
@@ -28,6 +28,14 @@ def plain_path(backbone: Backbone) -> Backbone:
     other = Backbone(backbone.model, backbone.identity)
     other.text = PlainTextEncoder(backbone.model)
     return other
+
+
+def in_bf16(backbone: Backbone) -> Backbone | None:
+    """The same CLIP with images encoded in bf16, where the machine computes in it."""
+    other = Backbone(backbone.model, backbone.identity)
+    with quiet():
+        other.images_in_bf16 = encodes_in_bf16("bf16", backbone.device)
+    return other if other.images_in_bf16 else None
 
 
 class Steps:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from . import full_size
 from .full_size import Part
 from .measure import Cost, Row
 
@@ -13,10 +12,8 @@ MEASURED = (
     *("", "plain\ns", "ours\ns", "ratio", "tokens\nplain", "tokens\nours", "images\nplain", "images\nours"),
     *("of peak\nplain", "of peak\nours", "GB\nplain", "GB\nours"),
 )
-COMPUTED = (
-    *("", "s each\nplain", "s each\nours", "number\nplain", "number\nours", "number\nreference"),
-    *("hours\nplain", "hours\nours", "hours\nreference"),
-)
+STEPS = ("", "s each\nplain", "s each\nours", "number\nplain", "number\nours", "number\nreference")
+TOTALS = ("", "hours\nplain", "hours\nours", "hours\nreference", "plain\n/ ours", "reference\n/ ours")
 
 
 def measured(rows: Sequence[Row], peak: float) -> str:
@@ -41,18 +38,23 @@ def share(cost: Cost, peak: float) -> float:
     return cost.operations / cost.seconds / peak
 
 
-def computed(parts: Sequence[Part]) -> str:
-    """What a full-size run consists of, with its sum and how many times as long as ours the others take."""
+def steps(parts: Sequence[Part]) -> str:
+    """What a full-size run consists of."""
     lines = [
-        [part.title, seconds(part.plain), seconds(part.ours)]
-        + [f"{number:,.0f}" for number in part.times.values()]
-        + [f"{part.hours(name):.2f}" for name in part.times]
+        [part.title, seconds(part.plain), seconds(part.ours), *(f"{number:,.0f}" for number in part.times.values())]
         for part in parts
     ]
-    total = full_size.hours(parts)
-    sums = ["sum", *5 * [""], *(f"{value:.2f}" for value in total.values())]
-    ratios = ["times ours", *5 * [""], *(f"{value / total['ours']:.1f}" for value in total.values())]
-    return text(COMPUTED, [*lines, sums, ratios])
+    return text(STEPS, lines)
+
+
+def totals(hours: dict[str, dict[str, float]]) -> str:
+    """Hours of such runs, and how many times as long as ours the others take."""
+    lines = [
+        [title, *(f"{value:.3g}" for value in run.values())]
+        + [f"{run[other] / run['ours']:.1f}" for other in ("plain", "reference")]
+        for title, run in hours.items()
+    ]
+    return text(TOTALS, lines)
 
 
 def seconds(value: float) -> str:

@@ -1,0 +1,54 @@
+"""The benchmark of a step's growth, on a tiny text tower."""
+
+import json
+import re
+import sys
+
+import benchmark_growth
+import pytest
+from bench.architectures import random_clip
+from bench.growth import Setting, point
+
+from trainers.blocks.chunks import Chunks
+
+SMALL = (
+    *("--backbone", "tiny", "--repeats", "1", "--classes", "4", "40"),
+    *("--contexts", "2", "4", "--words", "1", "3"),
+)
+
+
+def test_tokens_grow_with_what_is_varied(capsys):
+    benchmark_growth.main([*SMALL, "--json"])
+    series = json.loads(capsys.readouterr().out)["series"]
+    assert [one["varied"] for one in series] == ["classes", "context tokens", "tokens a class name"]
+    for one in series:
+        few, many = one["points"]
+        assert few["tokens"] < many["tokens"]
+        assert not many["recomputed"]
+
+
+def test_the_tables_and_the_plot_show_it(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    benchmark_growth.main([*SMALL, "--plot", str(tmp_path / "plots")])
+    found = re.findall(r"^(\d+) +[\d.]+ ", capsys.readouterr().out, re.MULTILINE)
+    assert found == ["4", "40", "2", "4", "1", "3"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["growth.pdf", "growth.png"]
+
+
+def test_prompts_in_parts_are_recomputed_and_so_counted_twice():
+    backbone, setting = random_clip("tiny"), Setting(classes=40, words=2)
+    whole = point(40, setting, backbone, repeats=1)
+    backbone.text.chunks = Chunks(size=32)
+    parts = point(40, setting, backbone, repeats=1)
+    assert (whole.at_once, whole.recomputed, parts.at_once, parts.recomputed) == (40, False, 32, True)
+    assert parts.tokens == whole.tokens + 40 * 4  # two of the name, full stop, EOT
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch, capsys):
+    for name in ("matplotlib", "report.figures", "bench.drawing"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit) as error:
+        benchmark_growth.main([*SMALL, "--plot", "plots"])
+    assert error.value.code == 2
+    assert "pip install matplotlib" in capsys.readouterr().err
