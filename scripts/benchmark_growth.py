@@ -3,8 +3,9 @@
     python scripts/benchmark_growth.py [--backbone ViT-B/16] [--threads N] [--plot FOLDER] [--json]
 
 Against the number of classes, the length of the context (of CoOp's prompts and of the PromptVAE's), and the length of
-class names. Tokens are those that pass the text tower, forward; prompts that are recomputed in the backward pass
-count twice. With --plot also as growth.png and growth.pdf, which needs matplotlib. Exit status: 0; 2 for bad input.
+class names. Token passes are tokens through the text tower, forward and backward; prompts beyond the memory budget
+are recomputed, which is another forward pass. With --plot also drawn, as growth.png and growth.pdf, which needs
+matplotlib. Exit status: 0; 2 for bad input.
 """
 
 import argparse
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     series = growth.planned(args.classes, args.contexts, args.words)
     growth.measure(series, backbone, args.repeats)
     about = {"backbone": f"{args.backbone}'s text tower, random weights", "machine": machine.described()}
+    about["prompts at once"] = growth.prompts_at_once(backbone)
     record = {**about, "series": [asdict(one) for one in series]}
     print(json.dumps(record, indent=4) if args.json else report(about, series))
     if draw:
@@ -62,7 +64,8 @@ def drawing(parser: argparse.ArgumentParser) -> Callable[[Sequence[Series]], obj
 
 def report(about: dict, series: Sequence[Series]) -> str:
     title = f"{about['backbone']}; {machine.in_words(about['machine'])}"
-    return "\n\n".join([title, *map(growth.table, series)])
+    room = f"Prompts of about {about['prompts at once']:,} classes with names as ImageNet's fit the memory budget."
+    return "\n\n".join([title, *map(growth.table, series), room])
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def growth_figure(series: Sequence[Series]) -> Figure:
         handles = [
             Line2D([], [], mfc="white", **marks, label="prompts at once"),
             Line2D([], [], mfc=COLOURS[2], **marks, label="in parts, recomputed"),
-            Line2D([], [], color=GREY, linestyle=":", label="proportional to tokens"),
+            Line2D([], [], color=GREY, linestyle=":", label="proportional to token passes"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
         return figure
@@ -34,7 +34,7 @@ def panel(axes: Axes, series: Series) -> None:
     points, colour = series.points, COLOURS[2]
     values, seconds = [point.value for point in points], [point.seconds for point in points]
     middle = points[len(points) // 2]
-    expected = [point.tokens * middle.seconds / middle.tokens for point in points]
+    expected = [point.passes * middle.seconds / middle.passes for point in points]
     axes.plot(values, expected, color=GREY, linestyle=":")
     axes.plot(values, seconds, color=colour)
     for point in points:

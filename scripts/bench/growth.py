@@ -9,10 +9,11 @@ from unittest import mock
 from torch import Tensor
 
 from trainers.blocks.backbone import Backbone
+from trainers.blocks.prompts import PromptLearner
 
 from .made_up import class_names
 from .measure import counts, show, timed
-from .parts import StageTwo
+from .parts import CONTEXT, StageTwo
 from .tables import seconds, text
 
 REAL = 32  # features a step, and as many synthesized
@@ -30,11 +31,14 @@ class Setting:
 
 @dataclass
 class Point:
-    """What a step took: seconds, tokens through the text tower, most class prompts at once; whether recomputed."""
+    """What a step took; `passes` of tokens through the text tower, forward (recomputed ones twice) and backward.
+
+    at_once: the most class prompts that were encoded at once; where these are not all, prompts are recomputed.
+    """
 
     value: int
     seconds: float
-    tokens: int
+    passes: int
     at_once: int
     recomputed: bool
 
@@ -76,7 +80,8 @@ def point(value: int, setting: Setting, backbone: Backbone, repeats: int) -> Poi
     while first[0] < LONG and len(times) < repeats:
         timed(step, times)
     at_once = min(setting.classes, max(parts))
-    return Point(value, statistics.median(times or first), seen["tokens"], at_once, at_once < setting.classes)
+    passes = seen["tokens"] + seen["backward"]
+    return Point(value, statistics.median(times or first), passes, at_once, at_once < setting.classes)
 
 
 @contextmanager
@@ -92,14 +97,21 @@ def parts_of(backbone: Backbone) -> Iterator[list[int]]:
         yield sizes
 
 
+def prompts_at_once(backbone: Backbone) -> int:
+    """How many class prompts, of names as ImageNet's and with 4 context tokens, are encoded without recomputation."""
+    prefix, suffix, eot = PromptLearner(backbone.text, class_names(1000), ctx_init=CONTEXT)()
+    typical = float(eot.float().mean()) + 1
+    return backbone.text.chunks.budget // backbone.text.bytes_each(backbone.text.run_prefix(prefix), suffix, typical)
+
+
 def table(series: Series) -> str:
-    headers = (series.varied, "s", "tokens", "ms per\n1000 tokens", "prompts\nat once", "")
+    headers = (series.varied, "s", "token\npasses", "ms per\n1000 passes", "prompts\nat once", "")
     lines = [
         [
             f"{point.value:,}",
             seconds(point.seconds),
-            f"{point.tokens:,}",
-            f"{1e6 * point.seconds / point.tokens:.0f}",
+            f"{point.passes:,}",
+            f"{1e6 * point.seconds / point.passes:.0f}",
             f"{point.at_once:,}",
             "recomputed" if point.recomputed else "",
         ]

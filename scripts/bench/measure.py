@@ -3,6 +3,7 @@
 import io
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -117,16 +118,22 @@ def timed(action: Action, times: list[float]) -> Outcome:
 
 
 @contextmanager
-def counts(model: nn.Module) -> Iterator[dict[str, int]]:
-    """Counts the tokens that pass the text tower of a CLIP, recomputation included, and the images it encodes."""
-    seen = {"tokens": 0, "images": 0}
+def counts(model: nn.Module) -> Iterator[Counter]:
+    """Counts the tokens that pass the text tower of a CLIP, forward and backward, and the images that it encodes."""
+    seen: Counter = Counter()
 
-    def add(what: str, number: Callable[[Tensor], int]) -> Callable:
-        return lambda module, inputs: seen.update({what: seen[what] + number(inputs[0])})
+    def tokens(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        (x,) = inputs
+        seen["tokens"] += x[..., 0].numel()
+        if x.requires_grad:
+            x.register_hook(lambda gradient: seen.update(backward=gradient[..., 0].numel()))
+
+    def images(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        seen["images"] += len(inputs[0])
 
     hooks = [
-        model.transformer.resblocks[0].mlp.register_forward_pre_hook(add("tokens", lambda x: x[..., 0].numel())),
-        model.visual.register_forward_pre_hook(add("images", len)),
+        model.transformer.resblocks[0].mlp.register_forward_pre_hook(tokens),
+        model.visual.register_forward_pre_hook(images),
     ]
     try:
         yield seen

@@ -7,7 +7,7 @@ import sys
 import benchmark_growth
 import pytest
 from bench.architectures import random_clip
-from bench.growth import Setting, point
+from bench.growth import Setting, point, prompts_at_once
 
 from trainers.blocks.chunks import Chunks
 
@@ -17,13 +17,13 @@ SMALL = (
 )
 
 
-def test_tokens_grow_with_what_is_varied(capsys):
+def test_passes_of_tokens_grow_with_what_is_varied(capsys):
     benchmark_growth.main([*SMALL, "--json"])
     series = json.loads(capsys.readouterr().out)["series"]
     assert [one["varied"] for one in series] == ["classes", "context tokens", "tokens a class name"]
     for one in series:
         few, many = one["points"]
-        assert few["tokens"] < many["tokens"]
+        assert few["passes"] < many["passes"]
         assert not many["recomputed"]
 
 
@@ -35,13 +35,13 @@ def test_the_tables_and_the_plot_show_it(capsys, tmp_path):
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["growth.pdf", "growth.png"]
 
 
-def test_prompts_in_parts_are_recomputed_and_so_counted_twice():
+def test_prompts_in_parts_are_recomputed_which_is_another_pass():
     backbone, setting = random_clip("tiny"), Setting(classes=40, words=2)
     whole = point(40, setting, backbone, repeats=1)
     backbone.text.chunks = Chunks(size=32)
     parts = point(40, setting, backbone, repeats=1)
     assert (whole.at_once, whole.recomputed, parts.at_once, parts.recomputed) == (40, False, 32, True)
-    assert parts.tokens == whole.tokens + 40 * 4  # two of the name, full stop, EOT
+    assert parts.passes == whole.passes + 40 * 4  # two tokens of the name, full stop, EOT
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch, capsys):
@@ -52,3 +52,11 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch, capsys):
         benchmark_growth.main([*SMALL, "--plot", "plots"])
     assert error.value.code == 2
     assert "pip install matplotlib" in capsys.readouterr().err
+
+
+def test_the_memory_budget_decides_how_many_prompts_are_kept():
+    backbone = random_clip("tiny")
+    backbone.text.chunks = Chunks(size=-1, budget=2**24)
+    limit = prompts_at_once(backbone)
+    assert not point(limit, Setting(limit - 20), backbone, repeats=1).recomputed
+    assert point(limit, Setting(limit + 40), backbone, repeats=1).recomputed
