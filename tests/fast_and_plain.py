@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 import train  # noqa: E402 - of this checkout, and it makes clip importable
-from tests.trainers.plain import PlainTextEncoder, recorded_losses, reencode  # noqa: E402
+from scripts.bench.plain import PlainTextEncoder, recorded_losses, reencode  # noqa: E402
 
 import clip.model  # noqa: E402 isort: skip
 import torch  # noqa: E402
