@@ -50,7 +50,7 @@ def steps(parts: Sequence[Part]) -> str:
 def totals(hours: dict[str, dict[str, float]]) -> str:
     """Hours of such runs, and how many times as long as ours the others take."""
     lines = [
-        [title, *(f"{value:.3g}" for value in run.values())]
+        [title, *(seconds(value) for value in run.values())]
         + [f"{run[other] / run['ours']:.1f}" for other in ("plain", "reference")]
         for title, run in hours.items()
     ]
@@ -58,7 +58,7 @@ def totals(hours: dict[str, dict[str, float]]) -> str:
 
 
 def seconds(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return f"{value:#.3g}" if value < 100 else f"{value:.0f}"
 
 
 def text(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
