@@ -29,7 +29,7 @@ compat.ensure()
 from bench import full_size, machine, tables, whole_run  # noqa: E402
 from bench.arguments import parser_of, prepared  # noqa: E402
 from bench.made_up import class_names  # noqa: E402
-from bench.measure import Disagreement, Row, alone, compare  # noqa: E402
+from bench.measure import Disagreement, Row, compare  # noqa: E402
 from bench.parts import Evaluation, Images, StageOne, StageTwo, in_bf16, plain_path  # noqa: E402
 from dassl.data import DataManager  # noqa: E402
 
@@ -39,7 +39,7 @@ from trainers.blocks.feature_cache import FeatureCache  # noqa: E402
 CLASSES = 37  # OxfordPets' number
 BATCH = full_size.BATCH
 LEGEND = {
-    "training images": "read, augmented and encoded; the same code in both ways; bf16: TRAINER.FEATURES.IMAGE_PREC",
+    "training images": "read, augmented and encoded; bf16: TRAINER.FEATURES.IMAGE_PREC",
     "stage-1 step": f"PromptVAE, {BATCH} prompts of {full_size.BASE} classes",
     "stage-2 step": f"CoOp among {CLASSES} classes, {BATCH} real and {BATCH} synthesized features",
     "evaluation": f"of CoOp among {CLASSES} classes; ours has the images' features kept",
@@ -72,7 +72,7 @@ def measure(backbone: Backbone, repeats: int) -> dict[str, Row]:
         tests = [Evaluation(way, names, data.test_loader, cache) for way, cache in zip(ways, caches, strict=True)]
         runs = [whole_run.WholeRun(way, root, plain=way is not backbone) for way in ways]
         return {
-            **measured_images(backbone, data, repeats),
+            **measured_images(ways, data, repeats),
             "stage 1": compared("stage-1 step", *(StageOne(way, names[: full_size.BASE], BATCH) for way in ways)),
             "stage 2": compared("stage-2 step", *(StageTwo(way, names, BATCH) for way in ways)),
             "evaluation": compared(f"evaluation, {len(data.dataset.test)} images", *tests),
@@ -80,15 +80,15 @@ def measure(backbone: Backbone, repeats: int) -> dict[str, Row]:
         }
 
 
-def measured_images(backbone: Backbone, data: DataManager, repeats: int) -> dict[str, Row]:
-    """The same in both ways; where the machine can, once more with ours in bf16."""
-    title, images = f"{len(data.dataset.train_x)} training images", Images(backbone, data.train_loader_x)
-    rows = {"images": alone(title, images, backbone.model, repeats)}
-    rounding = in_bf16(backbone)
-    if rounding:
-        rounded = Images(rounding, data.train_loader_x)
-        rows["bf16"] = compare(f"{title}, bf16", images, rounded, backbone.model, repeats)
-    return rows
+def measured_images(ways: Sequence[Backbone], data: DataManager, repeats: int) -> dict[str, Row]:
+    """Where the machine can, once more with ours in bf16."""
+    title, (plain, ours) = f"{len(data.dataset.train_x)} training images", ways
+    others = {"images": (title, ours), "bf16": (f"{title}, bf16", in_bf16(ours))}
+    return {
+        name: compare(title, *(Images(way, data.train_loader_x) for way in (plain, other)), ours.model, repeats)
+        for name, (title, other) in others.items()
+        if other
+    }
 
 
 def report(about: dict, rows: dict[str, Row], peak: float) -> str:

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 import train  # noqa: E402 - of this checkout, and it makes clip importable
-from scripts.bench.plain import PlainTextEncoder, recorded_losses, reencode  # noqa: E402
+from scripts.bench.plain import make_plain, recorded_losses, reencode  # noqa: E402
 
 import clip.model  # noqa: E402 isort: skip
 import torch  # noqa: E402
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, name: str, folder: str) -> tuple[list[float], 
     set_random_seed(cfg.SEED)
     trainer = build_trainer(cfg)
     if name == "plain":
-        trainer.backbone.text = PlainTextEncoder(trainer.backbone.model)
+        make_plain(trainer.backbone)
         reencode(trainer)
     losses = recorded_losses(trainer)
     trainer.train()

@@ -90,17 +90,6 @@ def compare(title: str, plain: Action, ours: Action, model: nn.Module, repeats: 
     return Row(title, plain_cost, ours_cost)
 
 
-def alone(title: str, action: Action, model: nn.Module, repeats: int) -> Row:
-    """What is the same in both ways: measured once."""
-    show(title)
-    cost, _ = counted(action, model)
-    times: list[float] = []
-    for _ in range(repeats):
-        timed(action, times)
-    cost.seconds = statistics.median(times)
-    return Row(title, cost, cost)
-
-
 def counted(action: Action, model: nn.Module) -> tuple[Cost, Outcome]:
     """One run of the action with its cost; counting takes some time too."""
     seconds: list[float] = []
@@ -133,7 +122,7 @@ def counts(model: nn.Module) -> Iterator[Counter]:
 
     hooks = [
         model.transformer.resblocks[0].mlp.register_forward_pre_hook(tokens),
-        model.visual.register_forward_pre_hook(images),
+        model.visual.conv1.register_forward_pre_hook(images),
     ]
     try:
         yield seen

@@ -18,24 +18,22 @@ from trainers.blocks.prompts import PromptLearner
 from trainers.blocks.synthesis import MixedBatches, VAESynthesizer
 
 from .measure import Outcome, quiet
-from .plain import PlainTextEncoder
+from .plain import make_plain
 
 CONTEXT = "a photo of a"
 
 
 def plain_path(backbone: Backbone) -> Backbone:
-    """The same CLIP with its own modules over all 77 tokens."""
-    other = Backbone(backbone.model, backbone.identity)
-    other.text = PlainTextEncoder(backbone.model)
-    return other
+    """The same CLIP with its own modules: over all 77 tokens, and over all of an image's."""
+    return make_plain(Backbone(backbone.model, backbone.identity))
 
 
 def in_bf16(backbone: Backbone) -> Backbone | None:
     """The same CLIP with images encoded in bf16, where the machine computes in it."""
     other = Backbone(backbone.model, backbone.identity)
     with quiet():
-        other.images_in_bf16 = encodes_in_bf16("bf16", backbone.device)
-    return other if other.images_in_bf16 else None
+        other.image.in_bf16 = encodes_in_bf16("bf16", backbone.device)
+    return other if other.image.in_bf16 else None
 
 
 class Steps:

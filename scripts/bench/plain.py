@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import normalize, pad
 from torch.utils.data import Dataset
 
+from trainers.blocks.backbone import Backbone
 from trainers.blocks.features import FeatureBank
+from trainers.blocks.image_encoder import ImageEncoder
 from trainers.blocks.randomness import OwnView
 from trainers.blocks.text_encoder import TextEncoder
 
@@ -31,6 +33,20 @@ class PlainTextEncoder(TextEncoder):
         x = self.ln_final(x).type(self.dtype)
         ends = (prefix.shape[1] + eot).repeat(groups)
         return (x[torch.arange(len(x)), ends] @ self.text_projection).unflatten(0, (groups, prompts))
+
+
+class PlainImageEncoder(ImageEncoder):
+    """Runs CLIP's whole image tower."""
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        return normalize(self.tower(images.type(self.tower.conv1.weight.dtype)).float(), dim=-1)
+
+
+def make_plain(backbone: Backbone) -> Backbone:
+    """The same backbone, with CLIP's own modules from here on."""
+    backbone.image, backbone.text = PlainImageEncoder(backbone.model.visual), PlainTextEncoder(backbone.model)
+    return backbone
 
 
 class ReEncodedViews:

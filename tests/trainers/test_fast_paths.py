@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from bench.plain import PlainTextEncoder, recorded_losses, reencode
+from bench.plain import make_plain, recorded_losses, reencode
 from torch import nn
 
 from trainers.blocks import feature_trainer
@@ -28,7 +28,7 @@ def exact(load_backbone: Callable[..., Backbone], plain: bool) -> Callable[..., 
             if isinstance(part, nn.LayerNorm):
                 part.float()
         if plain:
-            backbone.text = PlainTextEncoder(backbone.model)
+            make_plain(backbone)
         return backbone
 
     return load

@@ -9,26 +9,12 @@ from torch.nn.functional import normalize
 
 from .clip_files import read_clip
 from .errors import InputError
+from .image_encoder import ImageEncoder
 from .text_encoder import TextEncoder
 
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
-
-
-class ImageEncoder(nn.Module):
-    """CLIP's frozen image tower: images (B, 3, R, R) to features (B, D), L2-normalized and fp32."""
-
-    def __init__(self, tower: nn.Module) -> None:
-        super().__init__()
-        self.tower = tower
-        self.in_bf16 = False
-
-    @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16):
-            features = self.tower(images.type(self.tower.conv1.weight.dtype))
-        return normalize(features.float(), dim=-1)
 
 
 class Backbone(nn.Module):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .features import Batch
 
-FORMAT = 1
+FORMAT = 2  # counted up when the same image comes to other bits
 LIMIT = 20 * 10**9  # bytes; beyond, files that have not been read for longest are deleted
 
 
