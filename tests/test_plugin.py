@@ -44,7 +44,7 @@ def test_trains_and_evaluates_there(house, pets, tiny_clip):
         ]
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "compat")}
         words = [str(word) for word in command]
-        return subprocess.run(words, cwd=house, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(words, cwd=house, env=environment, capture_output=True, text=True, timeout=900)
 
     trained = start("run", "base")
     assert trained.returncode == 0, trained.stderr

@@ -20,7 +20,7 @@ def script(pets, tmp_path):
     def run(name: str, *args: str, dataset: str = "oxford_pets") -> subprocess.CompletedProcess:
         command = ["bash", str(CHECKOUT / f"scripts/{name}.sh"), dataset, *args]
         environment = {**os.environ, "DATA": str(pets)}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
 
     return run
 

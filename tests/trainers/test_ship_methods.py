@@ -32,7 +32,7 @@ def start(recipe: str, data, output, classes: str, *flags: object) -> subprocess
         *("--dataset-config-file", CHECKOUT / "configs/datasets/shapes.yaml", *flags, *SHORT),
         *("DATASET.SUBSAMPLE_CLASSES", classes, "OPTIM.MAX_EPOCH", EPOCHS[recipe]),
     ]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=900)
 
 
 def losses(log: str, printed: str) -> list[float]:
