@@ -17,6 +17,7 @@ others are random. Complete runs are kept; variants that ablations share are run
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from layout import ablation_output
 from methods import METHODS
@@ -67,8 +68,9 @@ class Variant:
     def recipe(self) -> str:
         return self.args.recipe if self.method.synthesizes else ""
 
+    @cached_property
     def figures(self) -> tuple[Series, Series, Series]:
-        """By (draw, seed): base accuracy, new accuracy, and the KL of stage 1's last epoch, of what is complete."""
+        """By (draw, seed): base accuracy, new accuracy, and the KL of stage 1's last epoch; read once."""
         base, new, kl = {}, {}, {}
         for key, (trained, tested) in self.runs.items():
             for values, run in ((base, trained), (new, tested)):
@@ -81,9 +83,9 @@ class Variant:
 
     def row(self, reference: "Variant") -> list[str]:
         """Label, base, new, H, its difference to the reference's run of the same draw and seed, KL, runs."""
-        count, (base, new, kl) = len(self.runs), self.figures()
+        count, (base, new, kl) = len(self.runs), self.figures
         figures = [show(cell) for cell in (base.cell(count), new.cell(count), harmonic_cell(base, new, count))]
-        own, other = harmonics(base, new), harmonics(*reference.figures()[:2])
+        own, other = harmonics(base, new), harmonics(*reference.figures[:2])
         paired = Series({key: own[key] - other[key] for key in own.keys() & other.keys()}).cell(count)
         difference = "–" if self is reference else show(paired, sign="+")
         complete = str(min(len(base.values), len(new.values)))

@@ -8,7 +8,6 @@ Takes pictures from a folder, in any depth; without one, made-up ones: noise of 
 import argparse
 import random
 import sys
-import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -19,6 +18,7 @@ import compat  # noqa: E402
 compat.ensure()
 
 import torch  # noqa: E402
+from bench import machine  # noqa: E402
 from bench.made_up import noise  # noqa: E402
 from clip.clip import _transform  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -31,7 +31,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 
 def main() -> None:
     args = parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = machine.device()
     if not encodes_in_bf16("bf16", device):
         sys.exit(1)
     backbone = load_backbone(args.backbone, "fp32", device)
@@ -68,9 +68,9 @@ def encoded(backbone: Backbone, images: torch.Tensor, in_bf16: bool, batch: int)
     """Features, and images encoded a second."""
     backbone.image.in_bf16 = in_bf16
     backbone.encode_image(images[:batch])  # the first time takes longer
-    start = time.perf_counter()
+    start = machine.now()
     features = torch.cat([backbone.encode_image(some) for some in images.split(batch)])
-    return features.cpu(), len(images) / (time.perf_counter() - start)
+    return features.cpu(), len(images) / (machine.now() - start)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from report.blocks import AVERAGE, Block, NoRuns, build
 from report.results import load, report_unreadable
 from report.rows import Method
+from tables import fail
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
 NAMES = {
@@ -121,11 +122,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--seeds", metavar="SEED", type=int, nargs="+", help="those to take and to expect (default: all found)")
     add("--to", metavar="FOLDER", type=Path, default=Path("plots"), help="where the files go (plots/)")
     return parser.parse_args(argv)
-
-
-def fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

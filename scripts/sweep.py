@@ -22,6 +22,7 @@ from sweeping.folders import SweepFolder
 from sweeping.options import add_slurm, complete_slurm, positive
 from sweeping.tasks import State, Task, plan_lines, tasks_of
 from sweeping.view import View
+from tables import fail
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,11 +51,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     complete_comparison(args, parser)
     complete_slurm(args, parser)
     return args
-
-
-def fail(message: object) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 def backend(args: argparse.Namespace, folder: SweepFolder, runs: int) -> Backend:

@@ -61,7 +61,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def fail(message: str) -> None:
+def fail(message: object) -> None:
+    """Ends the program for bad input."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
 

@@ -27,7 +27,7 @@ from .progress import progress
 from .warnings_once import warnings_once
 
 SPAWN = multiprocessing.get_context("spawn")  # CUDA does not outlive a fork
-MANY = 10_000  # images: at some 1,000 a second, two GPUs save the 5 s in which processes import PyTorch
+MANY = 10_000  # images: if a GPU encodes 1,000 a second, two save the 5 s in which processes import PyTorch
 PATIENCE = 1  # seconds without features, after which it is asked whether a process is still there
 
 
