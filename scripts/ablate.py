@@ -9,6 +9,7 @@ bias         one bias for all context tokens, or one for each
 latent       dimensions of the latent; 0: the features'
 synthesized  synthesized features a step; 0: as many as real ones
 epochs       epochs of stage 1
+lr           learning rate of stage 2; the one of `shapes` was chosen by this, on shapes_dev
 
 Each variant is the recipe with one setting changed. A draw is a choice of base classes: 0 is the benchmark's, the
 others are random. Complete runs are kept; variants that ablations share are run once.
@@ -27,6 +28,7 @@ from runs import Run, Runner, run_all
 from tabulate import tabulate
 
 SHIP = "TRAINER.SHIP."
+STAGE_TWO = "stage 2: "  # marks keys of the run, not of TRAINER.SHIP
 PUBLISHED: dict[str, object] = {}
 ABLATIONS: dict[str, list[dict[str, object]]] = {
     "synthesis": [PUBLISHED, *({"SYNTHESIS": kind} for kind in ("text", "untrained", "mean", "gaussian"))],
@@ -39,8 +41,9 @@ ABLATIONS: dict[str, list[dict[str, object]]] = {
     "context": [{"N_CTX": 1}, {"N_CTX": 2}, PUBLISHED, {"N_CTX": 8}, {"N_CTX": 16}],
     "bias": [PUBLISHED, {"BIAS_PER_TOKEN": True}],
     "latent": [{"LATENT_DIM": 8}, {"LATENT_DIM": 32}, PUBLISHED],
-    "synthesized": [{"SYNTHESIZED": 8}, PUBLISHED, {"SYNTHESIZED": 128}],
+    "synthesized": [{"SYNTHESIZED": 64}, PUBLISHED, {"SYNTHESIZED": 1024}],
     "epochs": [{"OPTIM.MAX_EPOCH": 10}, {"OPTIM.MAX_EPOCH": 25}, PUBLISHED, {"OPTIM.MAX_EPOCH": 100}],
+    "lr": [PUBLISHED, *({STAGE_TWO + "OPTIM.LR": rate} for rate in (0.02, 0.2, 1.0, 3.0))],
 }
 BASELINES = ("zsclip", "coop")
 
@@ -59,7 +62,7 @@ class Variant:
         return " ".join(f"{key} {value}" for key, value in self.changed.items()) or "as published"
 
     def plan(self, draw: int, seed: int) -> Iterator[Run]:
-        pairs = [word for key, value in self.changed.items() for word in (SHIP + key, str(value))]
+        pairs = [word for key, value in self.changed.items() for word in (full_key(key), str(value))]
         args = argparse.Namespace(**vars(self.args))
         args.output = ablation_output(self.args.output, self.label, draw)
         args.pairs = [*pairs, "DATASET.CLASS_DRAW", str(draw), *self.args.pairs]
@@ -90,6 +93,10 @@ class Variant:
         difference = "–" if self is reference else show(paired, sign="+")
         complete = str(min(len(base.values), len(new.values)))
         return [self.label, *figures, difference, show(kl.cell(count), digits=4), complete]
+
+
+def full_key(key: str) -> str:
+    return key.removeprefix(STAGE_TWO) if key.startswith(STAGE_TWO) else SHIP + key
 
 
 def harmonics(base: Series, new: Series) -> dict:

@@ -17,7 +17,7 @@ from .blocks.class_names import check_class_names
 from .blocks.classifiers import FeatureClassifier
 from .blocks.errors import InputError
 from .blocks.feature_trainer import FeatureTrainer, Stage
-from .blocks.features import Batch, Batches
+from .blocks.features import Batch, Batches, RoundedBatches
 from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.prompts import template_of, tokenizer
 from .blocks.randomness import random_numbers_kept
@@ -110,8 +110,11 @@ class SHIP(FeatureTrainer):
 
     def main_batches(self) -> Batches:
         """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""
-        if self.options.SOURCE:
-            batch_size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
-            return SynthesizedBatches(self.synthesizer, batch_size, len(self.image_loader), self.options.AHEAD)
-        numbers = (self.offset, self.options.SYNTHESIZED, self.options.AHEAD)
-        return MixedBatches(super().main_batches(), self.synthesizer, *numbers)
+        options = self.options
+        if options.SOURCE:
+            batch_size, steps = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE, len(self.image_loader)
+            batches = SynthesizedBatches(self.synthesizer, batch_size, steps, options.AHEAD)
+        else:
+            numbers = (self.offset, options.SYNTHESIZED, options.AHEAD)
+            batches = MixedBatches(super().main_batches(), self.synthesizer, *numbers)
+        return RoundedBatches(batches) if options.ROUND_FEATURES else batches

@@ -24,7 +24,7 @@ def test_bf16_trains_near_fp32(ship, clip_file):
     assert torch.cosine_similarity(text["fp32"], text["bf16"]).min() > 0.999
 
 
-@pytest.mark.parametrize("precision", ["fp16", "amp"])
+@pytest.mark.parametrize("precision", ["fp16", "amp", "mixed"])
 def test_precision_that_needs_a_gpu_falls_back_and_says_so_once(precision, ship, capsys):
     trainer = ship("TRAINER.SHIP.PREC", precision, "USE_CUDA", False)
     trainer.train()

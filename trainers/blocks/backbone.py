@@ -12,7 +12,7 @@ from .errors import InputError
 from .image_encoder import ImageEncoder
 from .text_encoder import TextEncoder
 
-HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
 
@@ -56,8 +56,8 @@ class Backbone(nn.Module):
 def load_backbone(name: str, precision: str, device: torch.device | str) -> Backbone:
     """CLIP by one of its names (downloaded the first time) or by the path of a checkpoint, see `read_clip`.
 
-    With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these; in all cases they have been rounded
-    to fp16 once, as CLIP's own loader does.
+    With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text
+    tower's blocks; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
@@ -68,6 +68,8 @@ def load_backbone(name: str, precision: str, device: torch.device | str) -> Back
         for parameter in model.parameters():
             if parameter.dtype == torch.float16:
                 parameter.data = parameter.data.to(HALVES[precision])
+    if precision == "mixed":
+        model.transformer.float()
     return Backbone(model.to(device), identity)
 
 

@@ -65,7 +65,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     @property
     def options(self) -> CfgNode:
-        """The trainer's own keys. PREC is fp32, fp16, amp or bf16; SCHEDULE_PER_STEP and ADAM_EPS may be there."""
+        """The trainer's own keys: PREC, see precision.py; SCHEDULE_PER_STEP, ADAM_EPS and DROP_LAST may be there."""
         return self.cfg.TRAINER[methods.METHODS[self.cfg.TRAINER.NAME].node]
 
     def build_classifier(self) -> FeatureClassifier:
@@ -79,6 +79,11 @@ class FeatureTrainer(EvaluatingTrainer):
     @property
     def schedule_per_step(self) -> bool:
         return self.options.get("SCHEDULE_PER_STEP", False)
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether an epoch leaves out its incomplete last batch: as Dassl does, unless the method's keys say no."""
+        return self.options.get("DROP_LAST", True)
 
     def learned(self) -> tuple[str, nn.Module | None]:
         """What a checkpoint holds, and the name of its folder."""
@@ -104,10 +109,18 @@ class FeatureTrainer(EvaluatingTrainer):
         wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
         with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
             self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
-        self.image_loader = self.train_loader_x = self.dm.train_loader_x
+        self.image_loader = self.train_loader_x = self.training_loader()
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
         self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
         self.num_classes, self.num_source_domains = self.dm.num_classes, self.dm.num_source_domains
+
+    def training_loader(self) -> DataLoader:
+        """Dassl's loader of training images; one that keeps the incomplete last batch where the method does."""
+        loader = self.dm.train_loader_x
+        if self.drop_last:
+            return loader
+        loading = {"num_workers": loader.num_workers, "pin_memory": loader.pin_memory}
+        return DataLoader(loader.dataset, loader.batch_size, sampler=loader.sampler, **loading)
 
     def own_views(self, cfg: CfgNode, data_source: list, transform: object = None, is_train: bool = False) -> Dataset:
         """Dassl's dataset of images; in training each has random numbers of its own."""
@@ -167,10 +180,11 @@ class FeatureTrainer(EvaluatingTrainer):
         return self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
 
     def feature_batches(self, batch_size: int | None = None) -> Batches:
-        """Batches of training features, as Dassl's loader has them or, with a batch size, all of each epoch's."""
+        """Batches of training features, as the training loader has them; with a batch size, all of each epoch's."""
         loading = self.cfg.DATALOADER
         if self.banked_views:
-            return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last=batch_size is None)
+            drop_last = self.drop_last and batch_size is None
+            return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last)
         loader = self.image_loader
         if batch_size is not None:
             loader = DataLoader(loader.dataset, batch_size, shuffle=True, num_workers=loading.NUM_WORKERS)

@@ -95,6 +95,20 @@ class BankBatches:
             yield self.bank.features[view[rows].to(chosen.device), chosen], self.bank.labels[chosen]
 
 
+class RoundedBatches:
+    """Batches whose features have been rounded to fp16, and are fp32 all the same."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for features, labels in self.batches:
+            yield features.half().float(), labels
+
+
 def extract(batches: Batches, title: str) -> Batch:
     """All features (N, D) and labels (N,) of a loader, with a progress bar."""
     features, labels = [], []

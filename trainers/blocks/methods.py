@@ -20,18 +20,18 @@ COOP = {
     "N_CTX": 16,  # context tokens
     "CSC": False,  # a context per class
     "CTX_INIT": "",  # words to start from; they set N_CTX
-    "PREC": "fp16",  # fp16, fp32, amp, bf16
+    "PREC": "fp16",  # fp16, fp32, amp, bf16, mixed
     "CLASS_TOKEN_POSITION": "end",  # end, middle, front
 }
 COCOOP = {
     "N_CTX": 16,  # context tokens
     "CTX_INIT": "",  # words to start from; they set N_CTX
-    "PREC": "fp16",  # fp16, fp32, amp, bf16
+    "PREC": "fp16",  # fp16, fp32, amp, bf16, mixed
 }
 CLIPADAPTER = {
     "RATIO": 0.2,  # share of the adapted feature in the one that is classified
     "REDUCTION": 4,  # the bottleneck has 1 / REDUCTION of the feature's dimensions
-    "PREC": "fp16",  # fp16, fp32, amp, bf16
+    "PREC": "fp16",  # fp16, fp32, amp, bf16, mixed
 }
 TIPADAPTER = {
     "ALPHA": 1.0,  # weight of the cache, where the validation set has nothing to say
@@ -40,9 +40,10 @@ TIPADAPTER = {
     "SEARCH_SCALE": (7.0, 3.0),  # largest beta and alpha tried
     "SEARCH_STEP": (200, 20),  # values of beta and alpha tried
     "VIEWS": 10,  # augmented views that a key is the mean of
-    "PREC": "fp16",  # fp16, fp32, amp, bf16
+    "PREC": "fp16",  # fp16, fp32, amp, bf16, mixed
     "SCHEDULE_PER_STEP": True,  # TipAdapterF: the learning rate changes with each step, not each epoch
     "ADAM_EPS": 1e-4,  # TipAdapterF: of Adam and its relatives
+    "DROP_LAST": False,  # TipAdapterF: whether an epoch leaves out its incomplete last batch
 }
 
 

@@ -1,4 +1,8 @@
-"""Numeric precision of a run: fp32, fp16 or bf16 (CLIP's weights in these), or amp (mixed, with loss scaling)."""
+"""Numeric precision of a run.
+
+fp32, fp16, bf16: CLIP's weights in these. amp: fp32 weights, PyTorch's autocast with loss scaling. mixed: CLIP in
+fp16, but for the text tower's blocks, which are fp32, as SHIP's reference code has it on ImageNet.
+"""
 
 from contextlib import AbstractContextManager
 
@@ -7,7 +11,7 @@ from torch import Tensor
 
 from .errors import InputError
 
-PRECISIONS = ("fp32", "fp16", "amp", "bf16")
+PRECISIONS = ("fp32", "fp16", "amp", "bf16", "mixed")
 
 
 def encodes_in_bf16(name: str, device: torch.device) -> bool:
@@ -31,7 +35,7 @@ class Precision:
     def __init__(self, name: str, device: torch.device) -> None:
         if name not in PRECISIONS:
             raise InputError(f"PREC is {name!r}; it can be {', '.join(PRECISIONS)}.")
-        if name in ("fp16", "amp") and device.type != "cuda":
+        if name in ("fp16", "amp", "mixed") and device.type != "cuda":
             print(f"Precision {name} needs a GPU: running in fp32 on {device.type}")
             name = "fp32"
         self.name = name

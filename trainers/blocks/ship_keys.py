@@ -1,10 +1,10 @@
-"""SHIP's configuration keys, TRAINER.SHIP; the defaults are the paper's."""
+"""SHIP's configuration keys, TRAINER.SHIP; the defaults are those of the authors' code."""
 
 from yacs.config import CfgNode
 
 KEYS = {
     "CLASSIFIER": "CoOp",  # the method that stage 2 trains, with its own keys (TRAINER.COOP)
-    "PREC": "fp16",  # fp16, fp32, amp, bf16
+    "PREC": "fp32",  # fp32, mixed, fp16, amp, bf16
     "SYNTHESIS": "vae",  # where features without images come from: the method (vae) or a control, see synthesis.py
     "SOURCE": "",  # output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on
     "SYNTHESIZED": 0,  # synthesized features a step; 0: as many as real ones
@@ -24,6 +24,8 @@ KEYS = {
     # stage 2; its optimizer and schedule are the run's OPTIM
     "SCHEDULE_PER_STEP": True,  # the learning rate changes with each step, not each epoch
     "ADAM_EPS": 1e-8,  # of Adam and its relatives
+    "DROP_LAST": False,  # whether an epoch leaves out its incomplete last batch, as Dassl does
+    "ROUND_FEATURES": True,  # whether real and synthesized features are rounded to fp16
 }
 STAGE_ONE_OPTIM = {
     "NAME": "adamw",

@@ -37,7 +37,12 @@ class TextEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Of embeddings and features; the blocks may compute in another."""
         return self.text_projection.dtype
+
+    @property
+    def blocks_dtype(self) -> torch.dtype:
+        return self.blocks[0].attn.in_proj_weight.dtype
 
     @property
     def device(self) -> torch.device:
@@ -90,11 +95,11 @@ class TextEncoder(nn.Module):
         learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
         layers = len(self.blocks) if learning else 1
         numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
-        return int(layers * self.width * numbers * suffix.element_size())
+        return int(layers * self.width * numbers * self.blocks_dtype.itemsize)
 
     def run_prefix(self, prefix: Tensor) -> list[KeysValues]:
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
-        x = prefix.type(self.dtype) + self.positional_embedding[: prefix.shape[1]].type(self.dtype)
+        x = self.placed(prefix, 0)
         visible, past = _causal(0, x), []
         for block in self.blocks:
             x_in = block.ln_1(x)
@@ -106,8 +111,7 @@ class TextEncoder(nn.Module):
     def run_suffix(self, past: list[KeysValues], suffix: Tensor, eot: Tensor) -> Tensor:
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
         groups, _, shared, _ = past[0][0].shape
-        position = self.positional_embedding[shared : shared + suffix.shape[1]]
-        x = suffix.type(self.dtype) + position.type(self.dtype)
+        x = self.placed(suffix, shared)
         x, eot = x.expand(groups, *x.shape).flatten(0, 1), eot.repeat(groups)  # (G * N, S, W)
         visible, tokens = _causal(shared, x), layout(eot, x.shape[1])
         x = tokens.pack(x)
@@ -120,8 +124,13 @@ class TextEncoder(nn.Module):
             else:
                 queries = tokens.unpack(_queries(attn, x_in))
                 x = _residual(block, x, tokens.pack(_attend(attn, queries, present, visible)))
-        features = self.ln_final(x).type(self.dtype) @ self.text_projection
+        features = self.ln_final(x.type(self.dtype)).type(self.dtype) @ self.text_projection
         return features.unflatten(0, (groups, len(suffix)))
+
+    def placed(self, embeddings: Tensor, first: int) -> Tensor:
+        """Embeddings (..., S, W) with those of their positions, which begin with `first`; as the blocks take them."""
+        positions = self.positional_embedding[first : first + embeddings.shape[-2]]
+        return (embeddings.type(self.dtype) + positions.type(self.dtype)).type(self.blocks_dtype)
 
 
 def _causal(shared: int, x: Tensor) -> Tensor:

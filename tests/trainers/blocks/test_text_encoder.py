@@ -119,7 +119,7 @@ def test_shortest_and_longest_prompts_fit(length):
 
 
 @pytest.mark.parametrize("chunk", [0, 2])
-@pytest.mark.parametrize("precision", ["fp16", "bf16", "amp"])
+@pytest.mark.parametrize("precision", ["fp16", "mixed", "bf16", "amp"])
 def test_lower_precision_is_close_to_fp32_in_values_and_gradients(precision, chunk, clip_file):
     tokens, eot = prompts([[400], [500, 600, 700], [900] * 12], 4)
 
@@ -138,3 +138,18 @@ def test_lower_precision_is_close_to_fp32_in_values_and_gradients(precision, chu
     (features, gradient), (expected, expected_gradient) = run(precision), run("fp32")
     assert cosine_similarity(features, expected).min() > 0.999
     assert cosine_similarity(gradient.flatten(), expected_gradient.flatten(), dim=0) > 0.99
+
+
+def test_mixed_precision_computes_the_blocks_in_fp32_and_rounds_what_enters_and_leaves_them(clip_file):
+    """SHIP's reference code on ImageNet, spelled out with CLIP's own modules over the whole window."""
+    encoder = load_backbone(str(clip_file), "mixed", "cpu").text
+    tokens = clip.tokenize(["a cat.", "a photo of a long haired airedale."])
+    model = load_backbone(str(clip_file), "mixed", "cpu").model
+    x = model.token_embedding(tokens).half() + model.positional_embedding.half()
+    x = model.transformer(x.float().permute(1, 0, 2)).half().permute(1, 0, 2)
+    x = model.ln_final(x.float()).half()[torch.arange(2), tokens.argmax(dim=-1)]
+    features = encoder.encode_tokens(tokens)
+    assert features.dtype == torch.float16
+    torch.testing.assert_close(features, x @ model.text_projection.half(), atol=2e-3, rtol=2e-3)
+    assert model.visual.conv1.weight.dtype == torch.float16
+    assert {block.attn.in_proj_weight.dtype for block in encoder.blocks} == {torch.float32}
