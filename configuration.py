@@ -15,8 +15,8 @@ from yacs.config import CfgNode
 
 import datasets
 import trainers
-from trainers.blocks.config_values import check_values
 from trainers.blocks.errors import InputError, did_you_mean
+from trainers.blocks.training.config_values import check_values
 
 # what yacs, and Python's reader of literals, raise for values that do not fit
 MERGE_ERRORS = (KeyError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, MemoryError)

@@ -49,11 +49,11 @@ from yacs.config import CfgNode
 
 import datasets
 from configuration import check, default_cfg, setup_cfg
-from trainers.blocks import run_folder
 from trainers.blocks.errors import InputError
-from trainers.blocks.files import cannot_write
-from trainers.blocks.results import EVALUATION, TRAINING
-from trainers.blocks.warnings_once import warnings_once
+from trainers.blocks.run import folder as run_folder
+from trainers.blocks.run.files import cannot_write
+from trainers.blocks.run.results import EVALUATION, TRAINING
+from trainers.blocks.run.warnings_once import warnings_once
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 USER_ERRORS = (InputError, datasets.DatasetError, *compat.input_errors())

@@ -33,8 +33,8 @@ from bench.measure import Disagreement, Row, compare  # noqa: E402
 from bench.parts import Evaluation, Images, StageOne, StageTwo, in_bf16, plain_path  # noqa: E402
 from dassl.data import DataManager  # noqa: E402
 
-from trainers.blocks.backbone import Backbone  # noqa: E402
-from trainers.blocks.feature_cache import FeatureCache  # noqa: E402
+from trainers.blocks.clip.backbone import Backbone  # noqa: E402
+from trainers.blocks.features.cache import FeatureCache  # noqa: E402
 
 CLASSES = 37  # OxfordPets' number
 BATCH = full_size.BATCH

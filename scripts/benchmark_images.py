@@ -23,8 +23,8 @@ from bench.made_up import noise  # noqa: E402
 from clip.clip import _transform  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from trainers.blocks.backbone import Backbone, load_backbone  # noqa: E402
-from trainers.blocks.precision import encodes_in_bf16  # noqa: E402
+from trainers.blocks.clip.backbone import Backbone, load_backbone  # noqa: E402
+from trainers.blocks.clip.precision import encodes_in_bf16  # noqa: E402
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

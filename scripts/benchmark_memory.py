@@ -54,9 +54,9 @@ def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
     from bench.made_up import class_names
     from bench.memory import peak_gb, resident_gb
 
-    from trainers.blocks.chunks import Chunks
-    from trainers.blocks.classifiers import CoOpClassifier
-    from trainers.blocks.prompts import PromptLearner
+    from trainers.blocks.clip.chunks import Chunks
+    from trainers.blocks.clip.prompts import PromptLearner
+    from trainers.blocks.methods.classifiers import CoOpClassifier
 
     torch.manual_seed(0)
     backbone = random_clip("ViT-B/16", images=False)

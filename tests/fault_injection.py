@@ -25,7 +25,7 @@ sys.path.insert(0, str(CHECKOUT))
 
 import train  # noqa: E402 - of this checkout
 from tests.trainers.outcomes import outcome, unequal  # noqa: E402
-from trainers.blocks.feature_trainer import FeatureTrainer  # noqa: E402
+from trainers.blocks.training.feature_trainer import FeatureTrainer  # noqa: E402
 
 SHIP_ON_SHAPES = [
     *("--root", "data", "--seed", "1", "--trainer", "SHIP"),

@@ -11,8 +11,8 @@ from dassl.utils import Logger, setup_logger
 from torch.utils.data import DataLoader, Dataset
 
 import train
-from trainers.blocks.progress import progress
-from trainers.blocks.warnings_once import warnings_once
+from trainers.blocks.run.progress import progress
+from trainers.blocks.run.warnings_once import warnings_once
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import yaml
 
 import train
 from tests.conftest import CHECKOUT
-from trainers.blocks import run_folder
 from trainers.blocks.errors import InputError
-from trainers.blocks.identity import Difference, config_hash, differences
+from trainers.blocks.run import folder as run_folder
+from trainers.blocks.run.identity import Difference, config_hash, differences
 
 CONFIG = {
     "OUTPUT_DIR": "a",

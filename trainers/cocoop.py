@@ -2,7 +2,7 @@
 
 from dassl.engine import TRAINER_REGISTRY
 
-from .blocks.feature_trainer import FeatureTrainer
+from .blocks.training.feature_trainer import FeatureTrainer
 
 
 @TRAINER_REGISTRY.register()

@@ -11,17 +11,16 @@ from dassl.engine import TRAINER_REGISTRY
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from .blocks import feature_trainer, ship_keys
-from .blocks.checkpoints import checkpoint_path, load_state
-from .blocks.class_names import check_class_names
-from .blocks.classifiers import FeatureClassifier
+from .blocks.clip.class_names import check_class_names
+from .blocks.clip.prompts import template_of, tokenizer
 from .blocks.errors import InputError
-from .blocks.feature_trainer import FeatureTrainer, Stage
-from .blocks.features import Batch, Batches, RoundedBatches
-from .blocks.prompt_vae import PromptVAE, annealed, negative_elbo
-from .blocks.prompts import template_of, tokenizer
-from .blocks.randomness import random_numbers_kept
-from .blocks.synthesis import (
+from .blocks.features.batches import Batch, Batches, RoundedBatches
+from .blocks.methods.classifiers import FeatureClassifier
+from .blocks.run.checkpoints import checkpoint_path, load_state
+from .blocks.run.randomness import random_numbers_kept
+from .blocks.synthesis import ship_keys
+from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
+from .blocks.synthesis.synthesizers import (
     MixedBatches,
     SynthesizedBatches,
     VAESynthesizer,
@@ -29,6 +28,8 @@ from .blocks.synthesis import (
     classnames_to_synthesize,
     needs_training,
 )
+from .blocks.training import feature_trainer
+from .blocks.training.feature_trainer import FeatureTrainer, Stage
 
 
 def extend_cfg(cfg: CfgNode) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 from dassl.engine import TRAINER_REGISTRY
 
-from .blocks.feature_trainer import FeatureTrainer, Stage
+from .blocks.training.feature_trainer import FeatureTrainer, Stage
 
 
 @TRAINER_REGISTRY.register()

@@ -3,9 +3,9 @@
 from dassl.engine import TRAINER_REGISTRY
 from yacs.config import CfgNode
 
-from .blocks.classifiers import FeatureClassifier, ZeroshotClassifier
-from .blocks.feature_trainer import FeatureTrainer
-from .blocks.prompts import ensemble_of, template_of
+from .blocks.clip.prompts import ensemble_of, template_of
+from .blocks.methods.classifiers import FeatureClassifier, ZeroshotClassifier
+from .blocks.training.feature_trainer import FeatureTrainer
 
 
 @TRAINER_REGISTRY.register()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from clip.model import CLIP
 
-from trainers.blocks.backbone import VOCABULARY, Backbone
+from trainers.blocks.clip.backbone import VOCABULARY, Backbone
 from trainers.blocks.errors import InputError, did_you_mean
 
 

@@ -4,8 +4,8 @@ import argparse
 
 import torch
 
-from trainers.blocks.backbone import Backbone
-from trainers.blocks.chunks import Chunks
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.errors import InputError
 
 from . import machine

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from trainers.blocks.identity import code_version
-from trainers.blocks.results import versions
+from trainers.blocks.run.identity import code_version
+from trainers.blocks.run.results import versions
 
 SHAPES = ((2048, 2048, 2048), (2464, 512, 2048), (6304, 768, 3072))  # a square, and layers of both towers
 TIMES = 5

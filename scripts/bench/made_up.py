@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from trainers.blocks.prompts import tokenizer
+from trainers.blocks.clip.prompts import tokenizer
 
 WORDS = (0.35, 0.35, 0.15, 0.08, 0.04, 0.02, 0.005, 0.005)  # share of class names of 1, 2, … words
 

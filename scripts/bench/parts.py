@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from trainers.blocks.backbone import Backbone
-from trainers.blocks.classifiers import CoOpClassifier
-from trainers.blocks.feature_cache import FeatureCache
-from trainers.blocks.features import Batch, FeatureBank, ImageFeatures, extract
-from trainers.blocks.precision import Precision, encodes_in_bf16
-from trainers.blocks.prompt_vae import PromptVAE, negative_elbo
-from trainers.blocks.prompts import PromptLearner
-from trainers.blocks.synthesis import MixedBatches, VAESynthesizer
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.precision import Precision, encodes_in_bf16
+from trainers.blocks.clip.prompts import PromptLearner
+from trainers.blocks.features.batches import Batch, FeatureBank, ImageFeatures, extract
+from trainers.blocks.features.cache import FeatureCache
+from trainers.blocks.methods.classifiers import CoOpClassifier
+from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
+from trainers.blocks.synthesis.synthesizers import MixedBatches, VAESynthesizer
 
 from .measure import Outcome, quiet
 from .plain import make_plain

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 from torch.utils.data import Dataset
 
-from trainers.blocks.backbone import Backbone
-from trainers.blocks.features import FeatureBank
-from trainers.blocks.image_encoder import ImageEncoder
-from trainers.blocks.randomness import OwnView
-from trainers.blocks.text_encoder import TextEncoder
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.image_encoder import ImageEncoder
+from trainers.blocks.clip.text_encoder import TextEncoder
+from trainers.blocks.features.batches import FeatureBank
+from trainers.blocks.run.randomness import OwnView
 
 
 class PlainTextEncoder(TextEncoder):

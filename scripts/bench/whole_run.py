@@ -9,9 +9,9 @@ from dassl.utils import set_random_seed
 from yacs.config import CfgNode
 
 import train
-from trainers.blocks import feature_trainer
-from trainers.blocks.backbone import Backbone
-from trainers.blocks.feature_trainer import FeatureTrainer
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.training import feature_trainer
+from trainers.blocks.training.feature_trainer import FeatureTrainer
 
 from .made_up import class_names, write_pictures
 from .measure import Outcome, quiet

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from trainers.blocks.class_names import check_class_names
-from trainers.blocks.prompts import tokenizer
+from trainers.blocks.clip.class_names import check_class_names
+from trainers.blocks.clip.prompts import tokenizer
 
 EMPTY = "class names are empty, or no text that CLIP could read"
 CASES = [

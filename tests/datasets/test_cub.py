@@ -7,7 +7,7 @@ import pytest
 from datasets import DatasetError
 from tests.datasets import trees
 from tests.datasets.trees import CUB, rows_of, write_lines
-from trainers.blocks.prompts import template_of
+from trainers.blocks.clip.prompts import template_of
 
 load = partial(trees.load, "CUB")
 NAMES = list(CUB.classes.values())

@@ -10,7 +10,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from datasets import DatasetError
 from tests.conftest import CHECKOUT
 from tests.datasets.trees import COUNTS, TREES, Tree, load, rows_of, write_lines
-from trainers.blocks.prompts import template_of
+from trainers.blocks.clip.prompts import template_of
 
 UPSTREAM = {  # name in the registry: config, folder and template, as CoOp has them
     "Caltech101": ("caltech101", "caltech-101", "a photo of a {}."),

@@ -9,7 +9,7 @@ import pytest
 from bench.architectures import random_clip
 from bench.growth import Setting, point, prompts_at_once
 
-from trainers.blocks.chunks import Chunks
+from trainers.blocks.clip.chunks import Chunks
 
 SMALL = (
     *("--backbone", "tiny", "--repeats", "1", "--classes", "4", "40"),

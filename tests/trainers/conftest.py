@@ -10,7 +10,7 @@ from dassl.utils import set_random_seed
 
 import train
 from tests.conftest import CHECKOUT
-from trainers.blocks.backbone import Backbone, load_backbone
+from trainers.blocks.clip.backbone import Backbone, load_backbone
 
 VIT = {"vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
 RESNET = {"vision_layers": (1, 1, 1, 1), "vision_width": 16, "vision_patch_size": None}

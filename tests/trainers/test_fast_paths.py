@@ -8,8 +8,8 @@ import torch
 from bench.plain import make_plain, recorded_losses, reencode
 from torch import nn
 
-from trainers.blocks import feature_trainer
-from trainers.blocks.backbone import Backbone, load_backbone
+from trainers.blocks.clip.backbone import Backbone, load_backbone
+from trainers.blocks.training import feature_trainer
 
 SHORT = ("TRAINER.FEATURES.VIEWS", 2, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 6, "OPTIM.MAX_EPOCH", 4)
 FAST = ("TRAINER.TEXT_CHUNK", 3, "TRAINER.SHIP.AHEAD", 1000)

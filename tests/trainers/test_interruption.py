@@ -10,9 +10,9 @@ import torch
 
 import train
 from tests.trainers.outcomes import outcome, unequal
-from trainers.blocks import resume
 from trainers.blocks.errors import InputError
-from trainers.blocks.interruption import Stopped, StopSignals
+from trainers.blocks.run import states as resume
+from trainers.blocks.run.interruption import Stopped, StopSignals
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
 

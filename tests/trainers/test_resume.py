@@ -5,8 +5,8 @@ import functools
 import pytest
 
 from tests.trainers.outcomes import outcome, unequal
-from trainers.blocks import resume
 from trainers.blocks.errors import InputError
+from trainers.blocks.run import states as resume
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
 WARMUP = ("TRAINER.SHIP.OPTIM.WARMUP_EPOCH", 2, "TRAINER.SHIP.OPTIM.LR_SCHEDULER", "cosine")

@@ -11,8 +11,8 @@ from yacs.config import CfgNode
 import train
 from configuration import all_values
 from tests.conftest import CHECKOUT
-from trainers.blocks.features import FeatureBank
-from trainers.blocks.identity import plain
+from trainers.blocks.features.batches import FeatureBank
+from trainers.blocks.run.identity import plain
 
 REFERENCE = json.loads((CHECKOUT / "tests/golden/ship_recipes.json").read_text(encoding="utf-8"))
 

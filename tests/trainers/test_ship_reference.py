@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy, normalize
 
 import train
 from tests.conftest import CHECKOUT
-from trainers.blocks import prompt_vae
-from trainers.blocks.backbone import Backbone
-from trainers.blocks.methods import METHODS
-from trainers.blocks.prompt_vae import PromptVAE, negative_elbo
-from trainers.blocks.resumable import Stage
-from trainers.blocks.synthesis import VAESynthesizer
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.methods.table import METHODS
+from trainers.blocks.synthesis import prompt_vae
+from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
+from trainers.blocks.synthesis.synthesizers import VAESynthesizer
+from trainers.blocks.training.resumable import Stage
 
 STEPS, COUNT, DIM = 8, 6, 512
 BASE = ["red fox", "snow leopard", "axolotl", "golden retriever", "house sparrow"]

@@ -3,7 +3,7 @@
 import pytest
 from bench.made_up import WORDS, class_names
 
-from trainers.blocks.prompts import tokenizer
+from trainers.blocks.clip.prompts import tokenizer
 
 
 @pytest.mark.parametrize("words", [None, 3])

@@ -1,0 +1,92 @@
+"""How many prompts are encoded at once, and that it changes nothing but memory."""
+
+import pytest
+import torch
+
+from tests.trainers.conftest import VIT, random_clip
+from trainers.blocks.clip.chunks import Chunks, cuts, free_memory
+from trainers.blocks.clip.text_encoder import TextEncoder
+from trainers.blocks.errors import InputError
+
+CPU = torch.device("cpu")
+ENCODER = TextEncoder(random_clip(VIT, feature_dim=24, width=128, layers=3).eval().requires_grad_(False))
+
+
+@pytest.fixture(autouse=True)
+def all_at_once():
+    yield
+    ENCODER.chunks = Chunks()
+
+
+def features_and_gradients(groups: int, prompts: int) -> list[torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    prefix = torch.randn(groups, 5, 128, generator=draw).requires_grad_()
+    suffix = torch.randn(prompts, 9, 128, generator=draw).requires_grad_()
+    eot = torch.randint(1, 9, (prompts,), generator=draw)
+    features = ENCODER(prefix, suffix, eot)
+    (features * torch.randn(features.shape, generator=draw)).sum().backward()
+    return [features.detach(), prefix.grad, suffix.grad]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 15, 100])
+@pytest.mark.parametrize(("groups", "prompts"), [(1, 11), (4, 7), (5, 1)])
+def test_features_and_gradients_are_those_of_all_at_once(groups, prompts, size):
+    expected = features_and_gradients(groups, prompts)
+    ENCODER.chunks = Chunks(size)
+    for got, wanted in zip(features_and_gradients(groups, prompts), expected, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_backward_pass_keeps_nothing_that_grows_but_what_goes_in():
+    def kept(prompts: int) -> int:
+        """Bytes kept for the backward pass, without the weights and the prompts."""
+        context, suffix = torch.zeros(1, 4, 128, requires_grad=True), torch.randn(prompts, 5, 128)
+        not_counted = {tensor.data_ptr() for tensor in (suffix, *ENCODER.parameters())}
+        storages = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = 0 if storage.data_ptr() in not_counted else storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            features = ENCODER(context, suffix, torch.full((prompts,), 4))
+        assert features.requires_grad
+        return sum(storages.values())
+
+    ENCODER.chunks = Chunks(8)
+    chunked = kept(64) - kept(16)
+    ENCODER.chunks = Chunks()
+    whole = kept(64) - kept(16)
+    assert chunked < whole / 10
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        (Chunks(0), 100),
+        (Chunks(7), 7),
+        (Chunks(-1, 1000), 100),  # all fit
+        (Chunks(-1, 999), 32),  # 49 of the longest fit
+        (Chunks(-1, 5), 1),  # there is room for none
+    ],
+)
+def test_automatic_size_is_all_where_all_fit_else_a_power_of_two(chunks, expected):
+    assert chunks.prompts(100, bytes_each=10, bytes_most=20) == expected
+
+
+@pytest.mark.parametrize(("groups", "each", "size"), [(3, 5, 2), (3, 5, 5), (7, 5, 10), (4, 1, 3), (2, 3, 100)])
+def test_cuts_cover_every_prompt_once(groups, each, size):
+    index = torch.arange(groups * each).view(groups, each)
+    parts = [index[group, part].flatten() for group, part in cuts(groups, each, size)]
+    assert torch.cat(parts).tolist() == list(range(groups * each))
+    assert max(map(len, parts)) <= size
+
+
+def test_budget_is_a_share_of_free_memory():
+    assert 0 < Chunks.on(CPU).budget < free_memory(CPU)
+
+
+def test_a_size_that_is_none_is_refused():
+    with pytest.raises(InputError, match=r"TRAINER.TEXT_CHUNK is -2"):
+        Chunks.on(CPU, -2)

@@ -1,0 +1,103 @@
+"""Feature batches from images and from a bank."""
+
+import random
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from trainers.blocks.features.batches import Extract, FeatureBank, ImageFeatures, extract_alone
+
+CPU = torch.device("cpu")
+
+
+class Counted(Dataset):
+    """Images whose pixels say which image and which view of it they are."""
+
+    def __init__(self, count: int) -> None:
+        self.views = [0] * count
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, index: int) -> dict:
+        self.views[index] += 1
+        image = torch.full((3, 1, 1), float(index))
+        image[1] = self.views[index]
+        return {"img": image, "label": index % 3}
+
+
+def encode(images: torch.Tensor) -> torch.Tensor:
+    return images.flatten(1)
+
+
+def encoding(**loading) -> Extract:
+    return partial(extract_alone, encode, CPU, loading)
+
+
+def test_images_are_encoded_anew_in_every_epoch():
+    images = Counted(5)
+    batches = ImageFeatures(encode, DataLoader(images, 2), CPU)
+    for epoch in (1, 2):
+        features = torch.cat([features for features, _ in batches])
+        assert features[:, 1].tolist() == [epoch] * 5
+    assert len(batches) == 3
+
+
+def test_bank_encodes_each_view_once_and_serves_all_of_them():
+    images = Counted(5)
+    bank = FeatureBank.of(encoding(batch_size=2), images, 4, seed=1)
+    assert (bank.features.shape, images.views) == ((4, 5, 3), [4] * 5)
+    batches = bank.batches(2, drop_last=False)
+    seen = {tuple(row[:2].tolist()) for _ in range(60) for features, _ in batches for row in features}
+    assert seen == {(image, view) for image in range(5) for view in (1, 2, 3, 4)}
+    assert images.views == [4] * 5
+
+
+def test_epoch_of_a_bank_is_every_image_once_with_its_label():
+    bank = FeatureBank.of(encoding(batch_size=4), Counted(7), 2, seed=1)
+    features, labels = zip(*bank.batches(3, drop_last=False), strict=True)
+    index = torch.cat(features)[:, 0].long()
+    assert sorted(index.tolist()) == list(range(7))
+    assert torch.equal(torch.cat(labels), index % 3)
+
+
+@pytest.mark.parametrize(("count", "drop_last", "sizes"), [(7, True, [3, 3]), (7, False, [3, 3, 1]), (2, True, [2])])
+def test_incomplete_batch_is_dropped_as_in_dassl(count, drop_last, sizes):
+    batches = FeatureBank.of(encoding(batch_size=4), Counted(count), 1, seed=1).batches(3, drop_last)
+    assert [len(labels) for _, labels in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+class Noise(Dataset):
+    """Images of random pixels."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> dict:
+        return {"img": torch.rand(3, 1, 1) + random.random() + np.random.rand(), "label": 0}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_views_depend_on_the_seed_alone(workers):
+    """Neither on loader workers nor on what was drawn before; and what is drawn later does not depend on them."""
+    plain = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1).features
+    torch.manual_seed(7)
+    bank = FeatureBank.of(encoding(batch_size=2, num_workers=workers), Noise(), 2, seed=1).features
+    after = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.equal(after, torch.rand(1))
+    assert torch.equal(bank, plain)
+    assert len(bank.flatten(end_dim=1).unique(dim=0)) == 2 * 6
+    assert not torch.equal(FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=2).features, plain)
+
+
+def test_views_can_come_from_elsewhere():
+    elsewhere = (torch.zeros(6, 3), torch.zeros(6, dtype=torch.long))
+    keep = lambda view, encode: encode() if view else elsewhere  # noqa: E731
+    bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1, keep=keep)
+    assert not bank.features[0].any()
+    assert torch.equal(bank.features[1], FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1).features[1])

@@ -1,0 +1,145 @@
+"""The methods as functions of features."""
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from trainers.blocks.clip.prompts import ConditionalPromptLearner, PromptLearner, tokenize
+from trainers.blocks.errors import InputError
+from trainers.blocks.methods.classifiers import (
+    AdapterClassifier,
+    CacheClassifier,
+    CoCoOpClassifier,
+    CoOpClassifier,
+    ZeroshotClassifier,
+)
+
+NAMES = ["cat", "yorkshire_terrier", "boeing 747"]
+
+
+@pytest.fixture
+def zero_shot(backbone) -> ZeroshotClassifier:
+    return ZeroshotClassifier(backbone, NAMES, ["a photo of a {}."])
+
+
+@pytest.fixture
+def features(backbone) -> torch.Tensor:
+    torch.manual_seed(3)
+    return normalize(torch.randn(12, backbone.feature_dim), dim=-1)
+
+
+@pytest.fixture
+def cache(zero_shot, features) -> CacheClassifier:
+    classifier = CacheClassifier(zero_shot, alpha=2.0, beta=3.0, grid=((7.0, 3.0), (9, 5)))
+    classifier.remember(features[:6], torch.tensor([0, 0, 1, 1, 2, 2]))
+    return classifier
+
+
+def test_zero_shot_logits_equal_clips(zero_shot, backbone):
+    images = torch.randn(4, 3, 32, 32)
+    expected, _ = backbone.model(images, tokenize("a photo of a {}.", NAMES, 77))
+    torch.testing.assert_close(zero_shot(backbone.encode_image(images)), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_several_templates_are_averaged_as_normalized_features(backbone, features):
+    templates = ["a photo of a {}.", "art of the {}."]
+    each = [ZeroshotClassifier(backbone, NAMES, [template]).text_features for template in templates]
+    both = ZeroshotClassifier(backbone, NAMES, templates).text_features
+    torch.testing.assert_close(both, normalize(each[0] + each[1], dim=-1))
+
+
+def test_clip_adapter_with_ratio_0_equals_zero_shot(zero_shot, features):
+    torch.testing.assert_close(AdapterClassifier(zero_shot, 0.0, 4)(features), zero_shot(features))
+
+
+def test_clip_adapter_mixes_as_defined(zero_shot, features):
+    classifier = AdapterClassifier(zero_shot, 0.2, 4)
+    first, second = (layer.weight for layer in classifier.learned if hasattr(layer, "weight"))
+    assert first.shape == (features.shape[1] // 4, features.shape[1])
+    adapted = torch.relu(torch.relu(features @ first.t()) @ second.t())
+    mixed = 0.2 * adapted + 0.8 * features
+    expected = zero_shot(mixed / mixed.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(classifier(features), expected)
+
+
+def test_tip_adapter_with_alpha_0_equals_zero_shot(cache, zero_shot, features):
+    cache.learned.alpha.zero_()
+    torch.testing.assert_close(cache(features), zero_shot(features))
+
+
+def test_tip_adapter_adds_the_cache_as_defined(cache, zero_shot, features):
+    expected = zero_shot(features)
+    for key, label in zip(features[:6], [0, 0, 1, 1, 2, 2], strict=True):
+        expected[:, label] += 2.0 * torch.exp(-3.0 * (1 - features @ key))
+    torch.testing.assert_close(cache(features), expected)
+
+
+def test_search_finds_what_trying_each_pair_finds(cache, zero_shot, features):
+    labels = torch.tensor([0, 1, 2] * 4)
+    best = (-1, None)
+    for i in range(9):
+        for j in range(5):
+            beta, alpha = i * (7.0 - 0.1) / 9 + 0.1, j * (3.0 - 0.1) / 5 + 0.1
+            cache.learned.beta, cache.learned.alpha = torch.tensor(beta), torch.tensor(alpha)
+            right = (cache(features).argmax(-1) == labels).sum().item()
+            best = max(best, (right, (beta, alpha)), key=lambda pair: pair[0])
+    cache.tune(features, labels)
+    found = (cache.learned.beta.item(), cache.learned.alpha.item())
+    assert found == pytest.approx(best[1])
+    assert (cache(features).argmax(-1) == labels).sum().item() == best[0]
+
+
+def test_without_a_grid_nothing_is_searched(zero_shot, features):
+    classifier = CacheClassifier(zero_shot, 1.5, 2.5, None)
+    classifier.remember(features[:3], torch.arange(3))
+    classifier.tune(features, torch.tensor([0, 1, 2] * 4))
+    assert (classifier.learned.alpha.item(), classifier.learned.beta.item()) == (1.5, 2.5)
+
+
+def test_cache_follows_its_class_names(cache, zero_shot, features, backbone):
+    whole = cache(features)
+    other = CacheClassifier(ZeroshotClassifier(backbone, NAMES[:0:-1], ["a photo of a {}."]), 1.0, 1.0, None)
+    other.learned.load_state_dict(cache.learned.state_dict())
+    torch.testing.assert_close(other(features), whole[:, [2, 1]])
+    cache.select([NAMES[1]])
+    torch.testing.assert_close(cache(features), whole[:, [1]])
+
+
+def test_cache_refuses_classes_that_it_has_no_key_of(cache, features):
+    cache.select(["cat", "dog", "cow"])
+    with pytest.raises(InputError, match="2 classes: dog, cow"):
+        cache(features)
+
+
+def test_cache_of_another_backbone_is_refused(cache):
+    state = cache.learned.state_dict()
+    state["keys"] = torch.zeros(6, 5)
+    with pytest.raises(InputError, match="5 dimensions"):
+        cache.learned.load_state_dict(state)
+
+
+def test_cocoop_gives_each_image_its_own_context(backbone, features):
+    torch.manual_seed(0)
+    learner = ConditionalPromptLearner(backbone.text, NAMES, backbone.feature_dim, n_ctx=4)
+    logits = CoCoOpClassifier(backbone, learner)(features[:2])
+    for feature, row in zip(features[:2], logits, strict=True):
+        plain = PromptLearner(backbone.text, NAMES, 4)
+        plain.ctx.data = (learner.ctx + learner.meta_net(feature)).detach()
+        torch.testing.assert_close(CoOpClassifier(backbone, plain)(feature[None])[0], row, atol=1e-4, rtol=1e-4)
+
+
+def test_cocoop_predicts_in_parts_what_it_says_at_once(backbone, features, monkeypatch):
+    learner = ConditionalPromptLearner(backbone.text, NAMES, backbone.feature_dim, n_ctx=2)
+    classifier = CoCoOpClassifier(backbone, learner)
+    at_once = classifier(features)
+    monkeypatch.setattr(CoCoOpClassifier, "PROMPTS_AT_ONCE", 15)
+    torch.testing.assert_close(classifier.predict(features), at_once, atol=1e-4, rtol=1e-4)
+
+
+def test_learned_state_has_upstreams_names(backbone):
+    generic = PromptLearner(backbone.text, NAMES, 4).state_dict()
+    conditional = ConditionalPromptLearner(backbone.text, NAMES, backbone.feature_dim, 4).state_dict()
+    assert generic.keys() == {"ctx", "_extra_state"}
+    layers = {f"meta_net.linear{i}.{part}" for i in (1, 2) for part in ("weight", "bias")}
+    assert conditional.keys() == {"ctx", "_extra_state"} | layers
+    assert conditional["meta_net.linear1.weight"].shape == (backbone.feature_dim // 16, backbone.feature_dim)

@@ -1,0 +1,46 @@
+"""Figures of generalized zero-shot evaluation, and the penalty on seen classes, against values by hand."""
+
+import pytest
+import torch
+
+from trainers.blocks.training import gzsl
+
+SEEN = torch.tensor([True, False, True, False])
+
+
+def test_figures_are_averaged_per_class_over_seen_and_unseen():
+    labels = torch.tensor([0, 0, 0, 0, 2, 1, 1, 3])
+    predicted = torch.tensor([0, 0, 0, 1, 0, 1, 0, 3])
+    found = gzsl.figures(predicted, labels, SEEN)
+    assert found["seen"] == pytest.approx((75 + 0) / 2)
+    assert found["unseen"] == pytest.approx((50 + 100) / 2)
+    assert found["harmonic"] == pytest.approx(2 * 37.5 * 75 / (37.5 + 75))
+
+
+def test_class_without_images_does_not_count():
+    found = gzsl.figures(torch.tensor([0, 1]), torch.tensor([0, 1]), SEEN)
+    assert (found["seen"], found["unseen"]) == (100, 100)
+
+
+def test_nothing_right_gives_a_harmonic_mean_of_0():
+    assert gzsl.figures(torch.tensor([1, 0]), torch.tensor([0, 1]), SEEN)["harmonic"] == 0
+
+
+def test_penalty_is_the_largest_whose_cost_is_allowed():
+    """Images of classes 0 and 2 that lead the unseen classes by 1, 2, 3 and 4."""
+    logits = torch.tensor([[1.0, 0, -9, 0], [-9, 0, 2, 0], [3, 0, -9, -1], [-9, -1, 4, 0]])
+    labels = torch.tensor([0, 2, 0, 2])
+    for cost, lead in ((0.0, 1.0), (25.0, 2.0), (60.0, 3.0), (100.0, 4.0)):
+        chosen = gzsl.penalty(logits, labels, SEEN, cost)
+        assert lead - 4 / gzsl.STEPS * 1.01 <= chosen <= lead
+        kept = (logits - chosen * SEEN).argmax(dim=1) == labels
+        assert 100 * (1 - kept.float().mean()) <= cost
+
+
+def test_penalty_does_not_count_images_that_are_wrong_anyway():
+    logits = torch.tensor([[1.0, 0, 5, 0], [5, 0, 0, 0]])  # the first is taken for class 2
+    assert gzsl.penalty(logits, torch.tensor([0, 0]), SEEN, 0.0) == pytest.approx(5.0)
+
+
+def test_penalty_is_0_where_unseen_classes_win_already():
+    assert gzsl.penalty(torch.tensor([[1.0, 2, 0, 0]]), torch.tensor([0]), SEEN, 10.0) == 0

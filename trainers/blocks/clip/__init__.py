@@ -1,0 +1,1 @@
+"""The frozen CLIP: weights, towers, tokens, precision."""

@@ -1,0 +1,70 @@
+"""How many prompts are encoded at once, so that memory does not grow with the number of classes."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ..errors import InputError
+
+SHARE = 0.4  # of the memory that is free at the start of a run
+CEILING = {"cpu": 4 * 2**30}  # bytes: other programs want memory too; a GPU's belongs to the run
+AUTOMATIC, ALL = -1, 0
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How many prompts at once: so many; ALL; or AUTOMATIC, as many as the budget in bytes has room for."""
+
+    size: int = ALL
+    budget: int = 0
+
+    @classmethod
+    def on(cls, device: torch.device, size: int = AUTOMATIC) -> "Chunks":
+        """By the key TRAINER.TEXT_CHUNK, with a budget by the memory that is free on the device now."""
+        if size < AUTOMATIC:
+            raise InputError(
+                f"TRAINER.TEXT_CHUNK is {size}: give a number of prompts, 0 for all, or -1 for automatic."
+            )
+        return cls(size, min(int(SHARE * free_memory(device)), CEILING.get(device.type, 2**63)))
+
+    def prompts(self, count: int, bytes_each: int, bytes_most: int) -> int:
+        """How many of `count` prompts to encode at once: all, or where these do not fit a power of two.
+
+        bytes_each is what one takes on average, bytes_most the longest.
+        """
+        if self.size != AUTOMATIC:
+            return self.size or count
+        if count * bytes_each <= self.budget:
+            return count
+        return 2 ** (max(1, self.budget // bytes_most).bit_length() - 1)
+
+
+def cuts(groups: int, each: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Cuts `groups` times `each` prompts into parts of at most `size`: slices of the groups, and of each group."""
+    some, few = max(1, size // each), min(size, each)
+    for first in range(0, groups, some):
+        for start in range(0, each, few):
+            yield slice(first, first + some), slice(start, start + few)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a tensor on this device could have."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def recomputed(function: Callable[..., Tensor], *inputs) -> Tensor:
+    """function(*inputs), which draws no random numbers; kept is nothing: the backward pass runs it again."""
+    if not torch.is_grad_enabled():
+        return function(*inputs)
+    return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)

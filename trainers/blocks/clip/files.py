@@ -1,0 +1,119 @@
+"""CLIP's published weights and files of the user's, as named tensors; nothing in a file is run.
+
+Published weights are told by their SHA-256, which is part of their address.
+"""
+
+import hashlib
+import os
+import urllib.request
+import warnings
+from pathlib import Path
+
+import clip.clip
+import torch
+from torch import Tensor
+
+from ..errors import InputError, did_you_mean
+from .torchscript import is_torchscript, read_tensors
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+CHUNK = 1 << 20  # bytes read at a time
+SECONDS = 60  # without an answer, after which a download is given up
+
+
+def read_clip(name: str) -> dict[str, Tensor]:
+    """Weights by one of CLIP's names (downloaded the first time) or by the path of a file in OpenAI's layout.
+
+    A file is a TorchScript archive or a state dict; a relative path is looked up in the working directory, then in
+    this checkout. Raises InputError where there is none, it cannot be read, or holds anything but named tensors.
+    """
+    path = fetched(name) if name in clip.available_models() else find(name)
+    try:
+        state = read_state(path)
+    except Exception as error:  # a damaged or forged file makes its readers raise almost anything
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{path} cannot be read as a checkpoint: it is truncated, or not a PyTorch file of weights ({reason})."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} is not a CLIP checkpoint: it holds {type(state).__name__}, not named tensors.")
+    return dict(state)
+
+
+def find(name: str) -> Path:
+    for path in (Path(name).expanduser(), CHECKOUT / name):
+        if name and path.is_file():
+            return path
+    raise InputError(
+        f"MODEL.BACKBONE.NAME is {name!r}: neither an existing file nor one of CLIP's models "
+        f"({', '.join(clip.available_models())}).{did_you_mean(name, clip.available_models())}"
+    )
+
+
+def read_state(path: Path) -> object:
+    """What the file holds. A TorchScript archive's own code is run for OpenAI's published files alone."""
+    if not is_torchscript(path):
+        return torch.load(path, map_location="cpu", weights_only=True)
+    if sha256(path) not in map(published_sha256, clip.available_models()):
+        return read_tensors(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated; CLIP's archives stay
+        return torch.jit.load(path, map_location="cpu").state_dict()
+
+
+# --- published weights
+
+
+def address(name: str) -> str:
+    return clip.clip._MODELS[name]
+
+
+def published_sha256(name: str) -> str:
+    return address(name).split("/")[-2]
+
+
+def fetched(name: str) -> Path:
+    """The file of one of CLIP's models in ~/.cache/clip, where the clip package keeps it; downloaded if need be.
+
+    Raises InputError where it cannot be downloaded, or is not what was published.
+    """
+    path = Path("~/.cache/clip").expanduser() / os.path.basename(address(name))
+    damaged = path.is_file() and sha256(path) != published_sha256(name)
+    if path.is_file() and not damaged:
+        return path
+    fault = f"{path} is truncated or another file: its SHA-256 is not the published one. " if damaged else ""
+    print(f"{fault}Downloading CLIP's weights {name} to {path}")
+    try:
+        download(address(name), path, published_sha256(name))
+    except OSError as error:
+        raise InputError(
+            f"{fault}CLIP's weights {name} could not be downloaded ({error}).\n"
+            f"With a network connection they come by themselves; without one, put the file there ({path}), or name "
+            "a checkpoint file with MODEL.BACKBONE.NAME /path/to/file.pt."
+        ) from error
+    return path
+
+
+def download(url: str, path: Path, expected: str) -> None:
+    """Downloads to a file of this process, which takes the path's place when it is whole; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS) as source, unfinished.open("wb") as target:
+            while chunk := source.read(CHUNK):
+                target.write(chunk)
+        if sha256(unfinished) != expected:
+            raise OSError("what came has another SHA-256 than the published one; it was not kept")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,53 @@
+"""Numeric precision of a run.
+
+fp32, fp16, bf16: CLIP's weights in these. amp: fp32 weights, PyTorch's autocast with loss scaling. mixed: CLIP in
+fp16, but for the text tower's blocks, which are fp32, as SHIP's reference code has it on ImageNet.
+"""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+PRECISIONS = ("fp32", "fp16", "amp", "bf16", "mixed")
+
+
+def encodes_in_bf16(name: str, device: torch.device) -> bool:
+    """Whether images are encoded in bf16, by TRAINER.FEATURES.IMAGE_PREC: where the device does so in hardware."""
+    if name not in ("", "bf16"):
+        raise InputError(f'TRAINER.FEATURES.IMAGE_PREC is {name!r}; it can be "" (the precision of the run) or bf16.')
+    if not name:
+        return False
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = any(getattr(torch.cpu, f"_is_{part}_supported", bool)() for part in ("avx512_bf16", "amx_tile"))
+    if not able:
+        print(f"This {device.type} does not compute in bf16: images are encoded in the run's precision")
+    return able
+
+
+class Precision:
+    """How a run computes, by CoOp's names; where the device cannot, fp32, and a line that says so."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        if name not in PRECISIONS:
+            raise InputError(f"PREC is {name!r}; it can be {', '.join(PRECISIONS)}.")
+        if name in ("fp16", "amp", "mixed") and device.type != "cuda":
+            print(f"Precision {name} needs a GPU: running in fp32 on {device.type}")
+            name = "fp32"
+        self.name = name
+        self.scaler = torch.amp.GradScaler(device.type, enabled=name == "amp")
+        self._device_type = device.type
+
+    def autocast(self) -> AbstractContextManager:
+        return torch.autocast(self._device_type, enabled=self.name == "amp")
+
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Gradients of the loss, and one step of the optimizer."""
+        optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(optimizer)
+        self.scaler.update()

@@ -1,0 +1,1 @@
+"""Image features: banks of views, the cache on disk, several devices."""

@@ -1,0 +1,127 @@
+"""Images to features: batch by batch as training asks for them, or encoded once into a bank."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..run.progress import progress
+from ..run.randomness import OwnView, own_random_numbers
+
+Batch = tuple[Tensor, Tensor]  # features (B, D), L2-normalized; labels (B,)
+Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
+Extract = Callable[[Dataset, str], Batch]  # images, a title for the bar; features (N, D), labels (N,) in their order
+
+
+class Batches(Protocol):
+    """What a stage trains on: batches of features, a known number of them in each epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class ImageFeatures:
+    """Encodes each batch of an image loader when it is asked for: fresh augmentation in every epoch."""
+
+    def __init__(self, encode: Encode, loader: DataLoader, device: torch.device) -> None:
+        self.encode, self.loader, self.device = encode, loader, device
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            yield self.encode(batch["img"].to(self.device)), batch["label"].to(self.device)
+
+
+class FeatureBank:
+    """K views of every image, encoded once: features (K, N, D), labels (N,)."""
+
+    def __init__(self, features: Tensor, labels: Tensor) -> None:
+        self.features, self.labels = features, labels
+
+    @classmethod
+    def of(
+        cls,
+        extract: Extract,
+        images: Dataset,
+        views: int,
+        seed: int,
+        keep: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
+    ) -> "FeatureBank":
+        """Encodes `views` passes over the images.
+
+        `keep` is asked for each view by its number; it can call what encodes it, or have the features from elsewhere.
+
+        What a view looks like follows from the seed, its number and the image's, whatever was drawn before, and
+        nothing that is drawn later depends on it.
+        """
+
+        def encoded(view: int) -> Batch:
+            with own_random_numbers(seed, view):
+                return extract(OwnView(images, seed, view), f"view {view + 1}/{views}")
+
+        passes = [keep(view, partial(encoded, view)) for view in range(views)]
+        return cls(torch.stack([features for features, _ in passes]), passes[0][1])
+
+    def batches(self, batch_size: int, drop_last: bool) -> "BankBatches":
+        return BankBatches(self, batch_size, drop_last)
+
+
+class BankBatches:
+    """Shuffled batches of a bank; every epoch draws one of the K views of each image.
+
+    As in Dassl's training loader, an incomplete last batch can be dropped, but never the only one.
+    """
+
+    def __init__(self, bank: FeatureBank, batch_size: int, drop_last: bool) -> None:
+        self.bank, self.batch_size = bank, batch_size
+        count = len(bank.labels)
+        self.length = count // batch_size if drop_last and count >= batch_size else -(-count // batch_size)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Batch]:
+        views, count = self.bank.features.shape[:2]
+        order, view = torch.randperm(count), torch.randint(views, (count,))
+        for step in range(self.length):
+            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            chosen = rows.to(self.bank.labels.device)
+            yield self.bank.features[view[rows].to(chosen.device), chosen], self.bank.labels[chosen]
+
+
+class RoundedBatches:
+    """Batches whose features have been rounded to fp16, and are fp32 all the same."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for features, labels in self.batches:
+            yield features.half().float(), labels
+
+
+def extract(batches: Batches, title: str) -> Batch:
+    """All features (N, D) and labels (N,) of a loader, with a progress bar."""
+    features, labels = [], []
+    with progress(len(batches), f"features, {title}") as bar:
+        for batch_features, batch_labels in batches:
+            features.append(batch_features)
+            labels.append(batch_labels)
+            bar.update()
+    return torch.cat(features), torch.cat(labels)
+
+
+def extract_alone(
+    encode: Encode, device: torch.device, loading: Mapping[str, Any], images: Dataset, title: str
+) -> Batch:
+    """An Extract, but for its first arguments: encodes in this process; `loading` goes to the DataLoader."""
+    return extract(ImageFeatures(encode, DataLoader(images, shuffle=False, **loading), device), title)

@@ -1,0 +1,1 @@
+"""A run on disk: folder, identity, states to go on from, results, checkpoints."""

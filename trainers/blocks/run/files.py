@@ -1,0 +1,59 @@
+"""Files that are written whole or not at all."""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def replace_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Puts a file of these parts in place of the one that may be there; a crash leaves one of them, whole.
+
+    Raises InputError, which names the file, where that fails; the old file is then untouched.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while some := file.read(1 << 20):
+            digest.update(some)
+    return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Has a rename survive a power cut, where the file system can do that for folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def cannot_write(path: str | Path, error: Exception) -> InputError:
+    """The error for a file or folder that cannot be written."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(
+        f"Cannot write {path}: {reason}.\n"
+        "What was there before is untouched. Free some space or make the folder writable, and start the same "
+        "command again; or choose another output folder."
+    )

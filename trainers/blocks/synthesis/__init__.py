@@ -1,0 +1,1 @@
+"""SHIP's own: PromptVAE, synthesizers, mixed batches."""

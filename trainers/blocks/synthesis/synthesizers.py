@@ -1,0 +1,241 @@
+"""Class names to synthesized features: SHIP's way, and the controls that it is compared with."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from dassl.data.datasets import build_dataset
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..clip.backbone import Backbone
+from ..clip.prompts import ClassTails
+from ..errors import InputError
+from ..features.batches import Batch, Batches, FeatureBank
+from ..methods.classifiers import ZeroshotClassifier
+from .prompt_vae import PromptVAE
+
+
+class Synthesizer(ABC):
+    """Features of classes of which only the names are known."""
+
+    needs_training = False  # whether stage 1 comes first
+
+    def __init__(self, classnames: Sequence[str], device: torch.device) -> None:
+        self.classnames, self.device = list(classnames), device
+
+    @abstractmethod
+    def noise(self, count: int) -> Tensor:
+        """What is drawn at random for `count` features: (B, …)."""
+
+    @abstractmethod
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """L2-normalized features (B, D) of noise and labels (B,), which index the class names; without gradients."""
+
+    def of(self, labels: Tensor) -> Tensor:
+        """L2-normalized features (B, D) of labels (B,)."""
+        return self.write(self.noise(len(labels)), labels)
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Noise for `count` features and their labels (B,), which are drawn uniformly."""
+        labels = torch.randint(len(self.classnames), (count,), device=self.device)
+        return self.noise(count), labels
+
+    def sample(self, count: int) -> tuple[Tensor, Tensor]:
+        """`count` features (B, D) and their labels (B,)."""
+        noise, labels = self.draw(count)
+        return self.write(noise, labels), labels
+
+    def each(self, count: int) -> tuple[Tensor, Tensor]:
+        """`count` features of each class (C · count, D), class by class, and their labels."""
+        labels = torch.arange(len(self.classnames), device=self.device).repeat_interleave(count)
+        return self.of(labels), labels
+
+
+class VAESynthesizer(Synthesizer):
+    """SHIP: z ~ N(0, I); the VAE writes a prompt, and CLIP's text encoder makes a feature of it.
+
+    The prompt is [SOS] (c_1 + r) … (c_M + r) [class name] [.] [EOT], r the generator's bias for the latent.
+    """
+
+    needs_training = True
+
+    def __init__(self, vae: PromptVAE, backbone: Backbone, classnames: Sequence[str]) -> None:
+        super().__init__(classnames, backbone.device)
+        self.vae, self.backbone = vae, backbone
+        n_ctx = len(vae.ctx)
+        self.tails = ClassTails.of(backbone.text, classnames, " ".join(["X"] * n_ctx), n_ctx)
+
+    def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""
+        return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))[0]
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, self.vae.latent_dim, device=self.device)
+
+    @torch.no_grad()
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        return self(noise, labels)
+
+
+class UntrainedSynthesizer(VAESynthesizer):
+    """Control: the generator as it was initialized."""
+
+    needs_training = False
+
+
+class MeanSynthesizer(VAESynthesizer):
+    """Control: z = 0, one feature for each class."""
+
+    def noise(self, count: int) -> Tensor:
+        return torch.zeros(count, self.vae.latent_dim, device=self.device)
+
+
+class TextSynthesizer(Synthesizer):
+    """Control: the text feature of the dataset's template stands in for features of images."""
+
+    def __init__(self, zero_shot: ZeroshotClassifier) -> None:
+        super().__init__(zero_shot.classnames, zero_shot.backbone.device)
+        self.text_features = zero_shot.text_features
+
+    def noise(self, count: int) -> Tensor:
+        return torch.empty(count, 0, device=self.device)
+
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        return self.text_features[labels]
+
+
+class GaussianSynthesizer(TextSynthesizer):
+    """Control: text feature plus normal noise with mean and covariance of the base classes' residuals (N, D).
+
+    The noise is a weighted sum of centred residuals with weights N(0, 1 / (N − 1)): this has their covariance
+    without the need to form it.
+    """
+
+    def __init__(self, zero_shot: ZeroshotClassifier, residuals: Tensor) -> None:
+        super().__init__(zero_shot)
+        self.mean = residuals.mean(dim=0)
+        self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, len(self.factor), device=self.device)
+
+    def write(self, noise: Tensor, labels: Tensor) -> Tensor:
+        return normalize(self.text_features[labels] + self.mean + noise @ self.factor, dim=-1)
+
+
+WITH_VAE = {"vae": VAESynthesizer, "untrained": UntrainedSynthesizer, "mean": MeanSynthesizer}
+Item = TypeVar("Item")
+SYNTHESES = (*WITH_VAE, "text", "gaussian")
+
+
+def needs_training(kind: str) -> bool:
+    """Whether stage 1 comes before this kind of synthesis."""
+    return kind in WITH_VAE and WITH_VAE[kind].needs_training
+
+
+def build_synthesizer(
+    kind: str,
+    classnames: Sequence[str],
+    known: Sequence[str],
+    vae: PromptVAE,
+    backbone: Backbone,
+    template: str,
+    views: Callable[[int], FeatureBank],
+) -> Synthesizer:
+    """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
+    if kind in WITH_VAE:
+        return WITH_VAE[kind](vae, backbone, classnames)
+    text = ZeroshotClassifier(backbone, classnames, [template])
+    if kind == "text":
+        return TextSynthesizer(text)
+    bank = views(1)
+    centres = ZeroshotClassifier(backbone, known, [template]).text_features
+    residuals = bank.features - centres[bank.labels]  # (K, N, D)
+    return GaussianSynthesizer(text, residuals.flatten(end_dim=1))
+
+
+class SynthesizedBatches:
+    """Batches of synthesized features alone, `ahead` features of which are made at once; 0: those of each step."""
+
+    def __init__(self, synthesizer: Synthesizer, batch_size: int, steps: int, ahead: int = 0) -> None:
+        self.synthesizer, self.batch_size, self.steps, self.ahead = synthesizer, batch_size, steps, ahead
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _, batch in made_ahead(
+            self.synthesizer, ((None, self.batch_size) for _ in range(self.steps)), self.ahead
+        ):
+            yield batch
+
+
+class MixedBatches:
+    """Each batch of real features with `count` synthesized ones behind, as many as it has if that is 0.
+
+    Labels of synthesized features start at `offset`; `ahead` of these are made at once, 0: those of each step.
+    """
+
+    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0, ahead: int = 0) -> None:
+        self.real, self.synthesizer, self.offset, self.count, self.ahead = real, synthesizer, offset, count, ahead
+
+    def __len__(self) -> int:
+        return len(self.real)
+
+    def __iter__(self) -> Iterator[Batch]:
+        real = ((batch, self.count or len(batch[0])) for batch in self.real)
+        for (features, labels), (made, made_labels) in made_ahead(self.synthesizer, real, self.ahead):
+            yield torch.cat([features, made]), torch.cat([labels, made_labels + self.offset])
+
+
+def made_ahead(
+    synthesizer: Synthesizer, counted: Iterable[tuple[Item, int]], ahead: int
+) -> Iterator[tuple[Item, Batch]]:
+    """Each item with as many synthesized features and labels as it asks for, about `ahead` features made at once.
+
+    Random numbers are drawn when an item comes, as if its features were made then: they do not depend on `ahead`.
+    """
+    waiting, count = [], 0
+    for item, wanted in counted:
+        waiting.append((item, *synthesizer.draw(wanted)))
+        count += wanted
+        if count >= ahead:
+            yield from made_together(synthesizer, waiting)
+            waiting, count = [], 0
+    yield from made_together(synthesizer, waiting)
+
+
+def made_together(
+    synthesizer: Synthesizer, waiting: Sequence[tuple[Item, Tensor, Tensor]]
+) -> Iterator[tuple[Item, Batch]]:
+    """Features and labels of (item, noise, labels), written in one go."""
+    if waiting:
+        items, noise, labels = zip(*waiting, strict=True)
+        made = synthesizer.write(torch.cat(noise), torch.cat(labels)).split([len(some) for some in labels])
+        yield from zip(items, zip(made, labels, strict=True), strict=True)
+
+
+def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
+    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
+
+    base: the new classes, which the run's dataset keeps for evaluation; reads its lists, no image. all: the
+    known classes themselves, which then get synthesized features beside those of their images.
+    Raises InputError where there are none.
+    """
+    subset = cfg.DATASET.SUBSAMPLE_CLASSES
+    if subset == "all":
+        return list(known)
+    if subset != "base":
+        raise InputError(
+            f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
+            "set it to base (the new classes' features are then synthesized) or to all."
+        )
+    other = cfg.clone()
+    other.defrost()
+    other.DATASET.SUBSAMPLE_CLASSES = "new"
+    names = [name for name in build_dataset(other).classnames if name not in known]
+    if not names:
+        raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
+    return names

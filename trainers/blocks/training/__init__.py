@@ -1,0 +1,1 @@
+"""The training loop, evaluation, and the values that the configuration can have."""

@@ -1,0 +1,127 @@
+"""Evaluation of a FeatureClassifier: figures, what may be chosen by validation, checkpoints in and out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from ..features.batches import ImageFeatures, extract
+from ..run.checkpoints import checkpoint_path, load_state
+from ..run.files import cannot_write, sha256_of
+from ..run.results import read_record, run_record, write_record
+from . import gzsl
+from .resumable import ResumableTrainer
+
+
+class EvaluatingTrainer(ResumableTrainer):
+    """Tests with Dassl's evaluator, and writes results.json.
+
+    A subclass sets `classifier`, `backbone`, `mode`, `code` and `model_record` while it builds its model, and has
+    `evaluation_features`, `learned` and `made_by`.
+    """
+
+    @torch.no_grad()
+    def test(self, split: str | None = None) -> float:
+        """Accuracy on a split; without an argument, on TEST.SPLIT, and results.json is written."""
+        final, split = split is None, split or self.cfg.TEST.SPLIT
+        if split == "val" and self.val_loader is None:
+            split = "test"  # as Dassl does where a dataset has no validation set
+        self.set_model_mode("eval")
+        self.evaluator.reset()
+        print(f"Evaluate on the *{split}* set")
+        with self.clock("test"), self.among_own_classes():
+            features, labels = self.evaluation_features(split)
+            logits = self.classifier.predict(features) - self.penalties()
+        self.evaluator.process(logits, labels)
+        metrics = {**self.evaluator.evaluate(), **self.gzsl_figures(logits, labels)}
+        for name, value in metrics.items():
+            self.write_scalar(f"{split}/{name}", value, self.epoch)
+        if final:
+            record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
+            about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
+            model = {"model": self.model_record.get("folder"), "checkpoint": self.model_record.get("checkpoint")}
+            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
+        return metrics["accuracy"]
+
+    def seen_classes(self) -> Tensor | None:
+        """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
+        names, known = self.dm.dataset.classnames, set(self.model_record.get("classnames", ()))
+        if self.model_record.get("dataset") != self.cfg.DATASET.NAME or not known < set(names):
+            return None
+        return torch.tensor([name in known for name in names], device=self.device)
+
+    def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        seen = self.seen_classes()
+        if seen is None:
+            return {}
+        found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
+        print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))
+        return found
+
+    def penalties(self) -> Tensor:
+        """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION_COST's penalty on seen classes, or 0."""
+        seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
+        nothing = torch.zeros(len(self.dm.dataset.classnames), device=self.device)
+        if seen is None or not cost or not self.has_own_validation_images():
+            return nothing
+        images = self.val_loader.dataset
+        mine = [index for index, item in enumerate(self.dm.dataset.val) if seen[item.label]]
+        loader = DataLoader(Subset(images, mine), self.cfg.DATALOADER.TEST.BATCH_SIZE)
+        features, labels = extract(ImageFeatures(self.backbone.encode_image, loader, self.device), "val, seen")
+        chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
+        print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
+        return torch.where(seen, chosen, nothing)
+
+    @contextmanager
+    def among_own_classes(self) -> Iterator[None]:
+        """Classifies among the dataset's classes for a while, whatever classes are trained among."""
+        before = self.classifier.classnames
+        self.classifier.select(self.dm.dataset.classnames)
+        yield
+        self.classifier.select(before)
+
+    def has_own_validation_images(self) -> bool:
+        """Whether something may be chosen by validation: there are such images, and they are not the test set's."""
+        val = self.dm.dataset.val
+        if val and {item.impath for item in val} & {item.impath for item in self.dm.dataset.test}:
+            print("Nothing is chosen by validation: the dataset's validation images are its test images")
+            return False
+        return bool(val)
+
+    def tune(self) -> None:
+        """Lets the method choose what it chooses on validation images; never on images of the test set."""
+        if self.classifier.remembers and self.has_own_validation_images():
+            with self.among_own_classes():
+                self.classifier.tune(*self.evaluation_features("val"))
+
+    def save_model(self, *args, **kwargs) -> None:
+        self.tune()
+        try:
+            super().save_model(*args, **kwargs)
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+            raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
+
+    def model_inference(self, images: Tensor) -> Tensor:
+        return self.classifier(self.backbone.encode_image(images))
+
+    def load_model(self, directory: str, epoch: int | None = None) -> None:
+        """Loads what was learned, for evaluation; without an epoch the best on validation, else the newest.
+
+        Raises InputError where there is none, or it does not fit.
+        """
+        self.model_record = read_record(directory) if directory else {}
+        name, module = self.learned()
+        if module is None or not directory:
+            print("Nothing to load: no model directory given, or nothing learned")
+            return
+        path = checkpoint_path(Path(directory) / name, epoch)
+        stored = load_state(module, path, self.made_by)
+        self.model_record["checkpoint"] = {
+            "file": f"{name}/{path.name}",
+            "sha256": sha256_of(path),
+            "asked_for": epoch,
+        }
+        print(f'Loading weights to {name} from "{path}" (epoch = {stored})')

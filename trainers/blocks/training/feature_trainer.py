@@ -1,0 +1,348 @@
+"""FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from dassl.data import DataManager
+from dassl.data.data_manager import DatasetWrapper
+from dassl.data.transforms import build_transform
+from dassl.metrics import compute_accuracy
+from dassl.optim import build_lr_scheduler, build_optimizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from yacs.config import CfgNode
+
+from ..clip.backbone import Backbone, load_backbone
+from ..clip.chunks import AUTOMATIC, Chunks
+from ..clip.class_names import check_class_names
+from ..clip.precision import Precision, encodes_in_bf16
+from ..clip.prompts import tokenizer
+from ..errors import InputError
+from ..features.batches import Batch, Batches, Extract, FeatureBank, ImageFeatures
+from ..features.cache import FeatureCache, cache_folder, hash_of_weights
+from ..features.devices import MANY, extractor, usable_devices
+from ..methods import table as methods
+from ..methods.classifiers import FeatureClassifier
+from ..run.checkpoints import load_state
+from ..run.identity import code_version
+from ..run.made_by import mark
+from ..run.progress import progress
+from ..run.randomness import OwnView, own_random_numbers, random_numbers_kept
+from ..run.results import EVALUATION, TRAINING, plain, versions
+from . import gzsl
+from .config_values import check_values
+from .evaluating import EvaluatingTrainer
+from .resumable import Stage
+
+DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
+
+
+def extend_cfg(cfg: CfgNode) -> None:
+    """Adds the methods' keys and TRAINER.FEATURES, how images become features, which is the same for all."""
+    methods.extend_cfg(cfg)
+    if "FEATURES" in cfg.TRAINER:
+        return
+    gzsl.extend_cfg(cfg)
+    cfg.TRAINER.TEXT_CHUNK = AUTOMATIC  # prompts encoded at once; 0: all; -1: as many as a share of free memory holds
+    cfg.TRAINER.FEATURES = CfgNode()
+    cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
+    cfg.TRAINER.FEATURES.CACHE = True  # keep features that are encoded once on disk, for other runs: feature_cache.py
+    cfg.TRAINER.FEATURES.DEVICES = 1  # GPUs that encode what is encoded once; 0: all, where that pays: sharing.py
+    cfg.TRAINER.FEATURES.IMAGE_PREC = ""  # of the image encoder; "": the method's PREC; bf16 changes results a bit
+    cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
+    cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
+
+
+class FeatureTrainer(EvaluatingTrainer):
+    """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
+
+    By its name a trainer finds its method in METHODS. One that differs overrides `options` and `build_classifier`;
+    one with a stage before the classifier's adds it to `before_train`.
+    """
+
+    @property
+    def options(self) -> CfgNode:
+        """The trainer's own keys: PREC, see precision.py; SCHEDULE_PER_STEP, ADAM_EPS and DROP_LAST may be there."""
+        return self.cfg.TRAINER[methods.METHODS[self.cfg.TRAINER.NAME].node]
+
+    def build_classifier(self) -> FeatureClassifier:
+        """The method's classifier, among the classes of the run's dataset."""
+        return self.build_method(self.cfg.TRAINER.NAME)
+
+    def build_method(self, name: str) -> FeatureClassifier:
+        method, dataset = methods.METHODS[name], self.dm.dataset
+        return method.build(self.cfg.TRAINER[method.node], self.cfg.DATASET.NAME, self.backbone, dataset.classnames)
+
+    @property
+    def schedule_per_step(self) -> bool:
+        return self.options.get("SCHEDULE_PER_STEP", False)
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether an epoch leaves out its incomplete last batch: as Dassl does, unless the method's keys say no."""
+        return self.options.get("DROP_LAST", True)
+
+    def learned(self) -> tuple[str, nn.Module | None]:
+        """What a checkpoint holds, and the name of its folder."""
+        return self.classifier.checkpoint_name, self.classifier.learned
+
+    @property
+    def made_by(self) -> dict[str, str]:
+        """What a checkpoint must have been made by to be loaded here."""
+        return {"method": self.method, **self.backbone.identity}
+
+    @property
+    def method(self) -> str:
+        return self.cfg.TRAINER.NAME
+
+    # --- construction, in the order in which Dassl calls it
+
+    def check_cfg(self, cfg: CfgNode) -> None:
+        check_values(cfg)
+
+    def build_data_loader(self) -> None:
+        untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
+        # without workers random numbers are drawn as Dassl draws them; with some, independently of their number
+        wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
+        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+            self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
+        self.image_loader = self.train_loader_x = self.training_loader()
+        self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
+        self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
+        self.num_classes, self.num_source_domains = self.dm.num_classes, self.dm.num_source_domains
+
+    def training_loader(self) -> DataLoader:
+        """Dassl's loader of training images; one that keeps the incomplete last batch where the method does."""
+        loader = self.dm.train_loader_x
+        if self.drop_last:
+            return loader
+        loading = {"num_workers": loader.num_workers, "pin_memory": loader.pin_memory}
+        return DataLoader(loader.dataset, loader.batch_size, sampler=loader.sampler, **loading)
+
+    def own_views(self, cfg: CfgNode, data_source: list, transform: object = None, is_train: bool = False) -> Dataset:
+        """Dassl's dataset of images; in training each has random numbers of its own."""
+        images = DatasetWrapper(cfg, data_source, transform=transform, is_train=is_train)
+        return OwnView(images, self.seed) if is_train else images
+
+    @property
+    def seed(self) -> int:
+        return max(self.cfg.SEED, 0)
+
+    def build_model(self) -> None:
+        self.begin(self.cfg.TRAINER.FEATURES.RESUME_EVERY)
+        self.mode, self.code = EVALUATION, code_version()
+        self._bank: FeatureBank | None = None
+        self._evaluation_features: dict[str, Batch] = {}
+        self.model_record: dict = {}  # results.json of the run whose model is evaluated
+        self.numerics = Precision(self.options.PREC, self.device)
+        name = self.cfg.MODEL.BACKBONE.NAME
+        print(f"Loading CLIP (backbone: {name})")
+        self.backbone = load_backbone(name, self.numerics.name, self.device)
+        check_resolution(self.cfg, self.backbone)
+        self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
+        self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
+        self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
+        print("Building custom CLIP")
+        check_class_names(self.dm.dataset.classnames, tokenizer())
+        self.classifier = self.build_classifier()
+        print("Turning off gradients in both the image and the text encoder")
+        name, module = self.learned()
+        if module is not None:
+            mark(module, self.made_by)
+            self.register_learned(name, module.to(self.device))
+
+    def register_learned(self, name: str, module: nn.Module) -> None:
+        """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
+        trained = self.classifier.learned
+        if self.cfg.MODEL.INIT_WEIGHTS:
+            load_state(trained, Path(self.cfg.MODEL.INIT_WEIGHTS), self.backbone.identity)
+            print(f"Starting from the weights in {self.cfg.MODEL.INIT_WEIGHTS}")
+        options = self.cfg.OPTIM.clone()
+        if self.schedule_per_step:
+            options.defrost()
+            options.MAX_EPOCH *= len(self.image_loader)
+            options.WARMUP_EPOCH *= len(self.image_loader)
+        self.optimizer = build_optimizer(trained, options)
+        for group in self.optimizer.param_groups:
+            if "eps" in group:  # Adam and its relatives; Dassl has no key for it
+                group["eps"] = self.options.get("ADAM_EPS", group["eps"])
+        self.scheduler = build_lr_scheduler(self.optimizer, options)
+        self.register_model(name, module, self.optimizer, self.scheduler)
+
+    # --- features
+
+    @property
+    def banked_views(self) -> int:
+        """How many views of each training image are encoded once: one where nothing is augmented; 0 for none."""
+        return self.cfg.TRAINER.FEATURES.VIEWS if self.cfg.TRAINER.FEATURES.AUGMENT else 1
+
+    def feature_batches(self, batch_size: int | None = None) -> Batches:
+        """Batches of training features, as the training loader has them; with a batch size, all of each epoch's."""
+        loading = self.cfg.DATALOADER
+        if self.banked_views:
+            drop_last = self.drop_last and batch_size is None
+            return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last)
+        loader = self.image_loader
+        if batch_size is not None:
+            loader = DataLoader(loader.dataset, batch_size, shuffle=True, num_workers=loading.NUM_WORKERS)
+        return ImageFeatures(self.backbone.encode_image, loader, self.device)
+
+    def bank(self) -> FeatureBank:
+        """The training images' views, encoded when first asked for."""
+        if self._bank is None:
+            self._bank = self.encode_views(self.banked_views)
+        return self._bank
+
+    def encode_views(self, views: int) -> FeatureBank:
+        images = self.image_loader.dataset
+        images = images.images if isinstance(images, OwnView) else images  # a bank's views have numbers of their own
+        with self.clock("features"), self.extractor(views * len(images)) as extract:
+            return FeatureBank.of(extract, images, views, self.seed, self.keep_view)
+
+    def extractor(self, count: int) -> AbstractContextManager[Extract]:
+        """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
+        pays = self.cfg.TRAINER.FEATURES.DEVICES or count >= MANY
+        return extractor(
+            self.backbone.image,
+            self.devices if pays else self.devices[:1],
+            batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
+            num_workers=self.cfg.DATALOADER.NUM_WORKERS,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def keep_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
+        random = [self.seed, view] if self.cfg.TRAINER.FEATURES.AUGMENT else None
+        return self.cache.batch(f"view{view}", self.dm.dataset.train_x, ["train", random], self.device, encode)
+
+    @cached_property
+    def cache(self) -> FeatureCache:
+        """Features on disk, with all in the key that the bits of a feature depend on."""
+        about = {
+            "input": plain(self.cfg.INPUT),
+            "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
+            "weights": hash_of_weights(self.backbone.model.visual),
+            "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type,
+            "versions": {name: version for name, version in versions().items() if name in DECIDING},
+        }
+        return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
+
+    def views(self, fresh: int) -> FeatureBank:
+        """The banked views; where none are banked, `fresh` ones."""
+        return self.bank() if self.banked_views else self.encode_views(fresh)
+
+    def mean_features(self) -> Batch:
+        """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
+        bank = self.views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
+        return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
+
+    def evaluation_features(self, split: str) -> Batch:
+        """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
+        if split not in self._evaluation_features:
+            images = (self.val_loader if split == "val" else self.test_loader).dataset
+            items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
+            # a loader draws random numbers even where nothing is random
+            with own_random_numbers(0), self.extractor(len(items)) as extract:
+                encode = partial(extract, images, split)
+                self._evaluation_features[split] = self.cache.batch(split, items, "test", self.device, encode)
+        return self._evaluation_features[split]
+
+    # --- training
+
+    def train(self) -> None:
+        if self.classifier.learned is None:
+            print(f"{self.cfg.TRAINER.NAME} has nothing to train")
+            self.test()
+            return
+        self.mode = TRAINING
+        self.stoppable(self.train_stages)
+
+    def train_stages(self) -> None:
+        self.before_train()
+        if self.classifier.remembers and self.start_epoch == 0:
+            self.classifier.remember(*self.mean_features())
+        self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
+        self.after_train()
+
+    def main_stage(self) -> Stage:
+        """The classifier's training, whose epochs Dassl counts and checkpoints."""
+        return Stage(
+            title=self.cfg.TRAINER.NAME,
+            batches=self.main_batches(),
+            loss=self.classification_loss,
+            optimizer=self.optimizer,
+            scheduler=self.scheduler,
+            epochs=self.cfg.OPTIM.MAX_EPOCH,
+            per_step=self.schedule_per_step,
+        )
+
+    def main_batches(self) -> Batches:
+        """What the classifier is trained on."""
+        return self.feature_batches()
+
+    def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
+        """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""
+        self.stage, self.train_loader_x, self.max_epoch = stage, stage.batches, stage.epochs
+        steps = len(stage.batches)
+        with self.clock(stage.title):
+            first = self.take_up(stage, first)
+            self.epoch = max(0, first - 1)
+            with progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
+                for self.epoch in range(first, stage.epochs):
+                    with self.stop.postponed():
+                        self.draw_anew()
+                        self.before_epoch()
+                        self.run_epoch()
+                        after_epoch()
+                        self.states.keep(self.about(self.epoch + 1), self.state())
+
+    def draw_anew(self) -> None:
+        """Gives the images of loader workers other views than in the epochs before."""
+        images = self.image_loader.dataset
+        if isinstance(images, OwnView):
+            images.key = (self.seed, int(self.stage.title == self.cfg.TRAINER.NAME), self.epoch)
+
+    def forward_backward(self, batch: Batch) -> dict[str, float]:
+        with self.numerics.autocast():
+            loss, summary = self.stage.loss(*batch)
+        try:
+            self.detect_anomaly(loss)
+        except FloatingPointError as error:
+            raise self.diverged(loss, batch) from error
+        self.numerics.step(loss, self.stage.optimizer)
+        if self.stage.per_step or self.batch_idx + 1 == self.num_batches:
+            self.stage.scheduler.step()
+        self.bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        self.bar.update()
+        self.stop.check()
+        return {"loss": loss.item(), **summary}
+
+    def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        logits = self.classifier(features)
+        return F.cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
+
+    def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
+        """Gives each stage curves of its own, and keeps what its last epoch came to, for results.json."""
+        part, _, name = tag.partition("/")
+        if part == "train":
+            self.trained.setdefault(self.stage.title, {})[name] = float(scalar_value)
+            if self.stage.title != self.cfg.TRAINER.NAME:
+                tag = f"{self.stage.title}/{name}"
+        super().write_scalar(tag, scalar_value, global_step)
+
+    def get_current_lr(self, names=None) -> float:
+        return self.stage.optimizer.param_groups[0]["lr"]
+
+
+def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:
+    """Raises InputError where images would not have the size that the backbone takes."""
+    if tuple(cfg.INPUT.SIZE) != (backbone.resolution, backbone.resolution):
+        raise InputError(
+            f"INPUT.SIZE is {tuple(cfg.INPUT.SIZE)}, but the backbone {cfg.MODEL.BACKBONE.NAME} takes images of "
+            f"{backbone.resolution} by {backbone.resolution}: set INPUT.SIZE "
+            f'"({backbone.resolution}, {backbone.resolution})" or choose another backbone.'
+        )

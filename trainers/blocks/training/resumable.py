@@ -1,0 +1,158 @@
+"""ResumableTrainer: keeps the state of a run, so that it can be killed at any moment and go on as if it had not."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from dassl.engine import TrainerX
+from dassl.optim import build_lr_scheduler, build_optimizer
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from ..clip.precision import Precision
+from ..features.batches import Batch, Batches
+from ..run import state as run_state
+from ..run.folder import check_same_run
+from ..run.identity import config_hash, plain
+from ..run.interruption import Stopped, StopSignals
+from ..run.states import Kept, StateFolder, StateKeeper, write_failed
+
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
+
+
+@dataclass
+class Stage:
+    """One thing to train: feature batches, a loss on them, and what updates it for how long."""
+
+    title: str
+    batches: Batches
+    loss: Loss  # features (B, D), labels (B,) to the loss and what to print of it
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    epochs: int
+    per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
+
+    @classmethod
+    def of(cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode) -> "Stage":
+        """Trains a module as a node with the keys of OPTIM says."""
+        optimizer = build_optimizer(module, optim)
+        return cls(title, batches, loss, optimizer, build_lr_scheduler(optimizer, optim), optim.MAX_EPOCH)
+
+
+class ResumableTrainer(TrainerX):
+    """Keeps the state after each epoch of each stage, and takes it up when the run is started again.
+
+    A subclass sets `numerics`, calls `begin` while it builds its model, and `take_up` when a stage begins; `learned`
+    says what is learned in all stages.
+    """
+
+    stage: Stage  # that is being trained
+    numerics: Precision
+
+    def begin(self, every: int) -> None:
+        """Starts with nothing done; the state is to be kept every so many epochs."""
+        self.seconds: dict[str, float] = {}  # wall time by part of the run
+        self.started: dict[str, float] = {}  # when the parts began that are not over
+        self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
+        self.stop = StopSignals()
+        self.states = StateKeeper(self.output_dir, every)
+        self.kept: Kept | None = None  # the state to go on from, until its stage begins
+
+    def learned(self) -> tuple[str, torch.nn.Module | None]:
+        """The name of the checkpoint's folder, and what is in it."""
+        raise NotImplementedError
+
+    def stoppable(self, train: Callable[[], None]) -> None:
+        """Trains, unless a signal stops it: then leaves the newest epoch's state. What is complete needs none."""
+        with self.stop:
+            try:
+                train()
+            except Stopped as stopped:
+                self.states.flush()
+                self.close_writer()
+                print(f"Stopped by {stopped.name}; the same command {self.what_comes_next()}")
+                raise
+        self.states.clear()
+
+    def what_comes_next(self) -> str:
+        """What a restart does."""
+        about = self.states.newest
+        if about is None:
+            return "starts over"
+        return f"goes on after epoch {about['epoch']}/{about['epochs']} of {about['stage']}"
+
+    def about(self, epoch: int) -> dict[str, Any]:
+        """Which state `state` is: that after so many epochs of the stage."""
+        position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
+        return {**position, "config": plain(self.cfg), "hash": config_hash(self.cfg)}
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on."""
+        seconds = {part: self.elapsed(part) for part in (*self.seconds, *self.started)}
+        figures = {"best_result": float(self.best_result), "seconds": seconds, "trained": self.trained}
+        return {**run_state.collect(*self.changing()), **figures}
+
+    def changing(self) -> tuple:
+        """What an epoch of the stage changes."""
+        return self.learned()[1], self.stage.optimizer, self.stage.scheduler, self.numerics.scaler
+
+    def take_up(self, stage: Stage, first: int) -> int:
+        """Puts the run into the kept state, if that is of this stage; the epoch to begin with.
+
+        A run that is new keeps the state that it begins in: without, a checkpoint of Dassl's that it leaves before
+        its first state would be gone on from, and that knows of no random numbers.
+        """
+        if self.kept is None or self.kept.about["stage"] != stage.title:
+            if first == 0 and self.states.every and not self.states.folder.begun():
+                self.states.write(Kept(self.about(0), self.state()))
+            return first
+        (about, state), self.kept = self.kept, None
+        run_state.restore(state, *self.changing())
+        self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
+        print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
+        return about["epoch"]
+
+    def resume_model_if_exist(self, directory: str) -> int:
+        """The epoch of the classifier's training to begin with: by a kept state, else by Dassl's checkpoint.
+
+        The output folder's own state comes before that of a folder to resume from. Raises InputError where it is of
+        another configuration.
+        """
+        for folder in dict.fromkeys((self.output_dir, directory)):
+            states = StateFolder(folder)
+            self.kept = states.newest()
+            if self.kept is not None:
+                self.states.newest = about = self.kept.about
+                check_same_run(folder, about["config"], self.cfg)
+                return about["epoch"] if about["stage"] == self.cfg.TRAINER.NAME else 0
+            if states.begun():
+                return 0  # not from Dassl's checkpoint, which would not lead to the same figures
+        return super().resume_model_if_exist(directory)
+
+    def diverged(self, loss: Tensor, batch: Batch) -> FloatingPointError:
+        """The error for a loss that is not finite; leaves the run's state for inspection."""
+        stage = self.stage
+        where = f"{stage.title}, epoch {self.epoch + 1}/{stage.epochs}, step {self.batch_idx + 1}/{self.num_batches}"
+        state = {**self.state(), "features": batch[0], "labels": batch[1], "loss": loss.item()}
+        path = write_failed(self.output_dir, Kept(self.about(self.epoch) | {"step": self.batch_idx + 1}, state))
+        return FloatingPointError(
+            f"The loss is {loss.item()} in {where}. The state before that step, with its batch, is in {path}.\n"
+            "A lower learning rate (OPTIM.LR) or another precision may help; so changed, it is another run: give it "
+            "another output folder, or start over in this one."
+        )
+
+    @contextmanager
+    def clock(self, part: str) -> Iterator[None]:
+        """Adds to the wall time of a part of the run, in seconds."""
+        self.started[part] = time.perf_counter()
+        yield
+        self.seconds[part] = self.elapsed(part)
+        del self.started[part]
+
+    def elapsed(self, part: str) -> float:
+        """Wall time of a part so far, in seconds."""
+        running = time.perf_counter() - self.started[part] if part in self.started else 0.0
+        return round(self.seconds.get(part, 0.0) + running, 3)
