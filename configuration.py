@@ -14,9 +14,9 @@ from dassl.engine import TRAINER_REGISTRY
 from yacs.config import CfgNode
 
 import datasets
-import trainers
+import trainers.all  # noqa: F401 - registers the methods
 from trainers.blocks.errors import InputError, did_you_mean
-from trainers.blocks.training.config_values import check_values
+from trainers.blocks.training.keys import check_values, extend_cfg
 
 # what yacs, and Python's reader of literals, raise for values that do not fit
 MERGE_ERRORS = (KeyError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, MemoryError)
@@ -28,7 +28,7 @@ def default_cfg() -> CfgNode:
     cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
     cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
     cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
-    trainers.extend_cfg(cfg)
+    extend_cfg(cfg)
     return cfg
 
 

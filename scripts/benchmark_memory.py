@@ -52,21 +52,22 @@ def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
     import torch
     from bench.architectures import random_clip
     from bench.made_up import class_names
+    from bench.measure import quiet
     from bench.memory import peak_gb, resident_gb
 
     from trainers.blocks.clip.chunks import Chunks
-    from trainers.blocks.clip.prompts import PromptLearner
-    from trainers.blocks.methods.classifiers import CoOpClassifier
+    from trainers.blocks.methods.coop import CoOp
 
     torch.manual_seed(0)
     backbone = random_clip("ViT-B/16", images=False)
     backbone.text.chunks = Chunks.on(backbone.device, chunk)
-    classifier = CoOpClassifier(backbone, PromptLearner(backbone.text, class_names(classes), n_ctx=context))
+    with quiet():
+        classifier = CoOp.of(backbone, class_names(classes), N_CTX=context)
     features = torch.nn.functional.normalize(torch.randn(batch, backbone.feature_dim), dim=-1)
     labels = torch.randint(classes, (batch,))
     optimizer = torch.optim.SGD(classifier.learned.parameters(), lr=0.002)
     before, start = resident_gb(), time.perf_counter()
-    torch.nn.functional.cross_entropy(classifier(features), labels).backward()
+    classifier.loss(features, labels)[0].backward()
     optimizer.step()
     return {
         "classes": classes,

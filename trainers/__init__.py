@@ -1,6 +1,5 @@
-"""The methods; importing this package registers them in Dassl's TRAINER_REGISTRY."""
+"""SHIP and the few-shot methods that it is compared with, as trainers for Dassl.
 
-from . import clip_adapter, cocoop, coop, ship, tip_adapter, zsclip
-from .ship import extend_cfg
-
-__all__ = ["clip_adapter", "cocoop", "coop", "extend_cfg", "ship", "tip_adapter", "zsclip"]
+`import ship_dassl.ship` (in a checkout that it is copied into: `import trainers.ship`) registers SHIP,
+`import ship_dassl.all` all methods; importing this package registers nothing.
+"""

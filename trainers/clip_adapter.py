@@ -1,10 +1,5 @@
-"""CLIP-Adapter (Gao et al., IJCV 2024)."""
+"""CLIP-Adapter (Gao et al., IJCV 2024). Importing this registers its trainer."""
 
-from dassl.engine import TRAINER_REGISTRY
+from .blocks.training.trainers import trainer_of
 
-from .blocks.training.feature_trainer import FeatureTrainer
-
-
-@TRAINER_REGISTRY.register()
-class CLIPAdapter(FeatureTrainer):
-    """Keys: TRAINER.CLIPADAPTER."""
+CLIPAdapter = trainer_of("CLIPAdapter")

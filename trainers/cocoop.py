@@ -1,10 +1,5 @@
-"""CoCoOp: Conditional Context Optimization (Zhou et al., CVPR 2022)."""
+"""CoCoOp: Conditional Context Optimization (Zhou et al., CVPR 2022). Importing this registers its trainer."""
 
-from dassl.engine import TRAINER_REGISTRY
+from .blocks.training.trainers import trainer_of
 
-from .blocks.training.feature_trainer import FeatureTrainer
-
-
-@TRAINER_REGISTRY.register()
-class CoCoOp(FeatureTrainer):
-    """Keys: TRAINER.COCOOP."""
+CoCoOp = trainer_of("CoCoOp")

@@ -1,10 +1,5 @@
-"""CoOp: Context Optimization (Zhou et al., IJCV 2022)."""
+"""CoOp: Context Optimization (Zhou et al., IJCV 2022). Importing this registers its trainer."""
 
-from dassl.engine import TRAINER_REGISTRY
+from .blocks.training.trainers import trainer_of
 
-from .blocks.training.feature_trainer import FeatureTrainer
-
-
-@TRAINER_REGISTRY.register()
-class CoOp(FeatureTrainer):
-    """Keys: TRAINER.COOP."""
+CoOp = trainer_of("CoOp")

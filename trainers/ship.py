@@ -15,10 +15,9 @@ from .blocks.clip.class_names import check_class_names
 from .blocks.clip.prompts import template_of, tokenizer
 from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
-from .blocks.methods.classifiers import FeatureClassifier
+from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import checkpoint_path, load_state
 from .blocks.run.randomness import random_numbers_kept
-from .blocks.synthesis import ship_keys
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
@@ -28,14 +27,10 @@ from .blocks.synthesis.synthesizers import (
     classnames_to_synthesize,
     needs_training,
 )
-from .blocks.training import feature_trainer
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
+from .blocks.training.keys import extend_cfg
 
-
-def extend_cfg(cfg: CfgNode) -> None:
-    """Adds TRAINER.SHIP, explained in blocks/ship_keys.py, and the keys of the methods that it can carry."""
-    feature_trainer.extend_cfg(cfg)
-    ship_keys.extend_cfg(cfg)
+__all__ = ["SHIP", "extend_cfg"]
 
 
 @TRAINER_REGISTRY.register()

@@ -9,7 +9,7 @@ from unittest import mock
 from torch import Tensor
 
 from trainers.blocks.clip.backbone import Backbone
-from trainers.blocks.clip.prompts import PromptLearner
+from trainers.blocks.methods.prompt_learner import PromptLearner
 
 from .made_up import class_names
 from .measure import counts, show, timed

@@ -10,10 +10,9 @@ from torch.utils.data import DataLoader
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.precision import Precision, encodes_in_bf16
-from trainers.blocks.clip.prompts import PromptLearner
 from trainers.blocks.features.batches import Batch, FeatureBank, ImageFeatures, extract
 from trainers.blocks.features.cache import FeatureCache
-from trainers.blocks.methods.classifiers import CoOpClassifier
+from trainers.blocks.methods.coop import CoOp
 from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
 from trainers.blocks.synthesis.synthesizers import MixedBatches, VAESynthesizer
 
@@ -81,13 +80,14 @@ class StageTwo(Steps):
         vae = PromptVAE(backbone.feature_dim, backbone.text.width, n_ctx or 4).to(backbone.device)
         bank = FeatureBank(features[None], labels).batches(real, drop_last=True)
         self.batches = MixedBatches(bank, VAESynthesizer(vae, backbone, classnames[known:]), offset=known)
-        learner = PromptLearner(backbone.text, classnames, n_ctx or 4, "" if n_ctx else CONTEXT)
-        self.classifier = CoOpClassifier(backbone, learner.to(backbone.device))
-        super().__init__(backbone, torch.optim.SGD(learner.parameters(), lr=0.002))
+        with quiet():
+            self.classifier = CoOp.of(backbone, classnames, N_CTX=n_ctx or 4, CTX_INIT="" if n_ctx else CONTEXT)
+        learned = self.classifier.learned.to(backbone.device)
+        super().__init__(backbone, torch.optim.SGD(learned.parameters(), lr=0.002))
 
     def loss(self) -> Tensor:
         ((features, labels),) = self.batches  # an epoch of one step
-        return F.cross_entropy(self.classifier(features), labels)
+        return self.classifier.loss(features, labels)[0]
 
 
 def random_features(backbone: Backbone, count: int, classes: int) -> Batch:
@@ -113,8 +113,8 @@ class Evaluation:
     def __init__(
         self, backbone: Backbone, classnames: Sequence[str], loader: DataLoader, cache: FeatureCache
     ) -> None:
-        self.classifier = CoOpClassifier(backbone, PromptLearner(backbone.text, classnames, ctx_init=CONTEXT))
-        self.classifier.to(backbone.device)
+        with quiet():
+            self.classifier = CoOp.of(backbone, classnames, CTX_INIT=CONTEXT).to(backbone.device)
         self.features = partial(
             *(cache.batch, "test", loader.dataset.data_source, "test", backbone.device),
             partial(extract, ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),

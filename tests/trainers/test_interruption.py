@@ -95,7 +95,7 @@ def test_ignored_signals_stay_ignored():
 
 def test_infinite_loss_names_stage_epoch_and_step_and_leaves_the_state(ship, tmp_path):
     trainer = ship()
-    loss = trainer.classification_loss
+    loss = trainer.classifier.loss
     at_step(trainer, 3 + 4, lambda: setattr(trainer.stage, "loss", lambda *batch: (loss(*batch)[0] * torch.inf, {})))
     with pytest.raises(FloatingPointError, match=r"loss is inf in SHIP, epoch 2/2, step 2/3\.") as caught:
         trainer.train()

@@ -43,7 +43,7 @@ def test_gradients_of_each_stage_reach_only_what_it_trains(trainer):
     assert trainer.classifier.learned.ctx.grad is None
     trainer.vae.zero_grad()
     trainer.vae.requires_grad_(False)
-    trainer.classification_loss(features, labels)[0].backward()
+    trainer.classifier.loss(features, labels)[0].backward()
     assert trainer.classifier.learned.ctx.grad.any()
     assert all(parameter.grad is None for parameter in trainer.vae.parameters())
     assert all(parameter.grad is None for parameter in trainer.backbone.parameters())
@@ -56,7 +56,7 @@ def test_stage_two_classifies_real_and_synthesized_features_among_all_classes(tr
     assert len(features) == len(labels) == 2 * 4
     assert set(labels[:4].tolist()) <= {0, 1, 2}
     assert set(labels[4:].tolist()) <= {3, 4, 5}
-    loss, _ = trainer.classification_loss(features, labels)
+    loss, _ = trainer.classifier.loss(features, labels)
 
     text = trainer.backbone.encode_prompts(*trainer.classifier.learned())[0]
     assert text.shape[0] == 6

@@ -11,12 +11,12 @@ import torch
 from clip.model import CLIP
 from dassl.optim import build_optimizer
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.clip.backbone import Backbone
-from trainers.blocks.methods.table import METHODS
+from trainers.blocks.methods import METHODS
 from trainers.blocks.synthesis import prompt_vae
 from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
 from trainers.blocks.synthesis.synthesizers import VAESynthesizer
@@ -95,7 +95,7 @@ def train_vae(vae: PromptVAE, backbone: Backbone, cfg, monkeypatch) -> list[tupl
 def train_classifier(vae: PromptVAE, backbone: Backbone, cfg) -> list[float]:
     """The loss of each step of stage 2, by the recipe's optimizer at a constant rate."""
     method = METHODS[cfg.TRAINER.SHIP.CLASSIFIER]
-    classifier = method.build(cfg.TRAINER[method.node], "", backbone, BASE)
+    classifier = method.of(backbone, BASE, **cfg.TRAINER[method.node])
     classifier.select([*BASE, *NEW])
     synthesizer, optimizer = VAESynthesizer(vae, backbone, NEW), build_optimizer(classifier.learned, cfg.OPTIM)
     found = []
@@ -103,7 +103,7 @@ def train_classifier(vae: PromptVAE, backbone: Backbone, cfg) -> list[float]:
         made = synthesizer.write(noise(300 + step), labels(step, len(NEW)))
         features = torch.cat([unit(200 + step), made])
         targets = torch.cat([labels(step, len(BASE)), len(BASE) + labels(step, len(NEW))])
-        loss = cross_entropy(classifier(features), targets)
+        loss = classifier.loss(features, targets)[0]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

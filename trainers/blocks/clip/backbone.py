@@ -1,6 +1,7 @@
 """CLIP by name or by file, frozen."""
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from clip.model import CLIP, build_model, convert_weights
@@ -10,6 +11,7 @@ from torch.nn.functional import normalize
 from ..errors import InputError
 from .files import read_clip
 from .image_encoder import ImageEncoder
+from .prompts import tokenize
 from .text_encoder import TextEncoder
 
 HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
@@ -51,6 +53,13 @@ class Backbone(nn.Module):
     def encode_prompts(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """L2-normalized text features (G, N, D); see TextEncoder.forward."""
         return normalize(self.text(prefix, suffix, eot).float(), dim=-1)
+
+    @torch.no_grad()
+    def text_features(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
+        """L2-normalized text features (C, D) of class names, the mean of their normalized ones over templates."""
+        tokens = [tokenize(template, classnames, self.text.window).to(self.device) for template in templates]
+        each = [normalize(self.text.encode_tokens(rows).float(), dim=-1) for rows in tokens]
+        return normalize(torch.stack(each).mean(dim=0), dim=-1)
 
 
 def load_backbone(name: str, precision: str, device: torch.device | str) -> Backbone:

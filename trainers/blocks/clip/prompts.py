@@ -1,6 +1,5 @@
-"""Templates, tokenization and learnable prompts."""
+"""Templates, tokenization, and the parts of prompts that class names decide."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +7,7 @@ from functools import cache
 import clip
 import torch
 from clip.simple_tokenizer import SimpleTokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import InputError
 from .text_encoder import TextEncoder
@@ -32,7 +31,6 @@ IMAGENET_TEMPLATES = (  # the seven that CoOp's ZeroshotCLIP2 averages
     "art of the {}.",
     "a photo of the small {}.",
 )
-POSITIONS = ("end", "middle", "front")
 
 
 def template_of(dataset: str) -> str:
@@ -78,13 +76,13 @@ class ClassTails:
     """The part of each class's prompt behind the context: [class name] [.] [EOT], as embeddings.
 
     sos (1, 1, W); tails (C, S, W), of which what is behind the EOT is never read; eot (C,), its position in the
-    tail; name_lengths (C,), tokens of the class name.
+    tail; name_lengths, tokens of each class name.
     """
 
     sos: Tensor
     tails: Tensor
     eot: Tensor
-    name_lengths: Tensor
+    name_lengths: list[int]
 
     @classmethod
     def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassTails":
@@ -100,7 +98,7 @@ class ClassTails:
             sos=embeddings[:1, :1],
             tails=embeddings[:, 1 + n_ctx :],
             eot=eot.to(device),
-            name_lengths=torch.tensor(lengths, device=device),
+            name_lengths=lengths,
         )
 
     def behind(self, contexts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,148 +106,3 @@ class ClassTails:
         eot = self.eot[labels]
         tails = self.tails[labels, : int(eot.max()) + 1]
         return self.sos, torch.cat([contexts.type(tails.dtype), tails], dim=1), contexts.shape[1] + eot
-
-
-class PromptLearner(nn.Module):
-    """CoOp's learnable context (Zhou et al., IJCV 2022): one for all classes, or one per class.
-
-    `ctx` is (M, W), class-specific (C, M, W); it is all that is learned and stored, with the names of the classes
-    that it belongs to. `select` chooses the classes that prompts are made for.
-    """
-
-    def __init__(
-        self,
-        encoder: TextEncoder,
-        classnames: Sequence[str],
-        n_ctx: int = 16,
-        ctx_init: str = "",
-        class_specific: bool = False,
-        position: str = "end",
-    ) -> None:
-        super().__init__()
-        if position not in POSITIONS:
-            raise InputError(f"CLASS_TOKEN_POSITION is {position!r}; it can be {', '.join(POSITIONS)}.")
-        self.context = " ".join(readable(ctx_init).split())
-        if self.context:  # a context of real words is generic, as in CoOp
-            n_ctx, class_specific = len(self.context.split(" ")), False
-            tokens = tokenize("{}", [self.context], encoder.window)
-            with torch.no_grad():
-                start = encoder.embed(tokens.to(encoder.device))[0, 1 : 1 + n_ctx].float()
-        else:
-            self.context = " ".join(["X"] * n_ctx)
-            start = torch.empty(*([len(classnames)] if class_specific else []), n_ctx, encoder.width)
-            nn.init.normal_(start, std=0.02)
-        if n_ctx < 1:
-            raise InputError(f"N_CTX is {n_ctx}; a context has at least one token.")
-        self.ctx = nn.Parameter(start)
-        self.position = position
-        self._encoder = [encoder]  # in a list, so that its weights are not counted as this module's
-        self._owners = list(classnames)
-        self.select(classnames)
-
-    @property
-    def class_specific(self) -> bool:
-        return self.ctx.dim() == 3
-
-    def select(self, classnames: Sequence[str]) -> None:
-        """Makes prompts for these classes from now on.
-
-        Raises InputError naming those for which a class-specific context was not learned.
-        """
-        rows = {name: row for row, name in enumerate(self._owners)}
-        unknown = [name for name in classnames if name not in rows]
-        if self.class_specific and unknown:
-            raise InputError(
-                f"The class-specific context (TRAINER.COOP.CSC) knows nothing of {len(unknown)} classes: "
-                f"{', '.join(unknown[:10])}.\n"
-                "Evaluate on the classes that it was trained on, or train with CSC False."
-            )
-        n_ctx = self.ctx.shape[-2]
-        self._rows = [rows[name] for name in classnames] if self.class_specific else None
-        if self.class_specific and list(classnames) == self._owners:
-            self._rows = list(range(len(classnames)))  # where several classes have one name, each has its own row
-        self._tails = ClassTails.of(self._encoder[0], classnames, self.context, n_ctx)
-        half = n_ctx // 2
-        before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
-        self._shared = 0 if self.class_specific else before
-        self._order = self._token_order(before, n_ctx)[:, self._shared :]
-        self.classnames = list(classnames)
-
-    def _token_order(self, before: int, n_ctx: int) -> Tensor:
-        """For each class the order (C, M + S) of [context][tail] with `before` context tokens before its name."""
-        index = torch.arange(n_ctx + self._tails.tails.shape[1], device=self._tails.eot.device)
-        name = self._tails.name_lengths[:, None]
-        key = index.repeat(len(name), 1)
-        behind = (index >= before) & (index < n_ctx)  # context that comes behind the name
-        key = torch.where(behind, index + name, key)
-        key = torch.where((index >= n_ctx) & (index < n_ctx + name), index - (n_ctx - before), key)
-        return key.argsort(dim=-1)
-
-    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Prefix (1, P, W), suffixes (C, S, W) and EOT positions (C,), for TextEncoder.forward."""
-        sos, tails, eot = self._tails.sos, self._tails.tails, self._tails.eot
-        n_ctx, shared = self.ctx.shape[-2], self._shared
-        ctx = self.ctx.type(tails.dtype)
-        prefix = sos if self.class_specific else torch.cat([sos, ctx[None, :shared]], dim=1)
-        if shared == n_ctx:
-            return prefix, tails, eot
-        own = ctx[self._rows] if self.class_specific else ctx.expand(len(tails), -1, -1)
-        pool = torch.cat([own, tails], dim=1)
-        suffix = pool.take_along_dim(self._order[..., None], dim=1)
-        return prefix, suffix, eot + n_ctx - shared
-
-    def get_extra_state(self) -> dict:
-        return {"classnames": self._owners, "position": self.position}
-
-    def set_extra_state(self, state: dict) -> None:
-        position = state.get("position", self.position)
-        if position != self.position:
-            raise InputError(
-                f"The checkpoint's class names stand in position {position!r}, this run's in {self.position!r}: "
-                "CLASS_TOKEN_POSITION differs from the run that made it."
-            )
-        self._owners = list(state["classnames"])
-        self.select(self.classnames)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        """Takes a stored context of any number of classes; says what differs where it cannot be taken."""
-        stored = state_dict.get(f"{prefix}ctx")
-        named = f"{prefix}_extra_state" in state_dict  # upstream's checkpoints do not name their classes
-        if stored is not None:
-            rows_fit = not self.class_specific or named or len(stored) == len(self.ctx)
-            if stored.dim() != self.ctx.dim() or stored.shape[-2:] != self.ctx.shape[-2:] or not rows_fit:
-                raise InputError(
-                    f"The checkpoint's context is {tuple(stored.shape)}, this run's is {tuple(self.ctx.shape)} "
-                    "(classes if class-specific, tokens, width): "
-                    "N_CTX, CTX_INIT, CSC or the backbone differ from the run that made it."
-                )
-            self.ctx.data = stored.to(self.ctx)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-class ConditionalPromptLearner(PromptLearner):
-    """CoCoOp's context (Zhou et al., CVPR 2022): a generic one, shifted by meta_net(f) for each image.
-
-    meta_net: Linear(D, D / 16), ReLU, Linear(D / 16, W), named as upstream names them.
-    """
-
-    REDUCTION = 16
-
-    def __init__(
-        self, encoder: TextEncoder, classnames: Sequence[str], feature_dim: int, n_ctx: int = 16, ctx_init: str = ""
-    ) -> None:
-        super().__init__(encoder, classnames, n_ctx, ctx_init)
-        hidden = feature_dim // self.REDUCTION
-        layers = {
-            "linear1": nn.Linear(feature_dim, hidden),
-            "relu": nn.ReLU(),
-            "linear2": nn.Linear(hidden, encoder.width),
-        }
-        self.meta_net = nn.Sequential(OrderedDict(layers))
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prefixes (B, P, W), one for each of the features (B, D), suffixes (C, S, W) and EOT positions (C,)."""
-        prefix, suffix, eot = super().forward()
-        shift = self.meta_net(features)[:, None].type(prefix.dtype)
-        sos, ctx = prefix[:, :1].expand(len(features), -1, -1), prefix[:, 1:]
-        return torch.cat([sos, ctx + shift], dim=1), suffix, eot

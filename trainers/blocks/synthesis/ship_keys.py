@@ -1,31 +1,37 @@
 """SHIP's configuration keys, TRAINER.SHIP; the defaults are those of the authors' code."""
 
-from yacs.config import CfgNode
+from ..clip.precision import PRECISIONS
+from ..keys import AT_LEAST_ONE, AT_LEAST_ZERO, NOT_NEGATIVE, POSITIVE, TEXT, TRUTH, Key, one_of
+from ..methods import METHODS
+from .synthesizers import SYNTHESES
 
+CARRIERS = tuple(name for name, method in METHODS.items() if method.trains)
 KEYS = {
-    "CLASSIFIER": "CoOp",  # the method that stage 2 trains, with its own keys (TRAINER.COOP)
-    "PREC": "fp32",  # fp32, mixed, fp16, amp, bf16
-    "SYNTHESIS": "vae",  # where features without images come from: the method (vae) or a control, see synthesis.py
-    "SOURCE": "",  # output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on
-    "SYNTHESIZED": 0,  # synthesized features a step; 0: as many as real ones
-    "AHEAD": 0,  # synthesized features made at once, for steps to come; 0: those of each step. Same random numbers
+    "CLASSIFIER": Key("CoOp", one_of(*CARRIERS), "the method that stage 2 trains, with its own keys (TRAINER.COOP)"),
+    "PREC": Key("fp32", one_of(*PRECISIONS), "numeric precision; see docs/reproduction.md"),
+    "SYNTHESIS": Key("vae", one_of(*SYNTHESES), "where features without images come from: the method or a control"),
+    "SOURCE": Key(
+        "", TEXT, "output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on"
+    ),
+    "SYNTHESIZED": Key(0, AT_LEAST_ZERO, "synthesized features a step; 0: as many as real ones"),
+    "AHEAD": Key(0, AT_LEAST_ZERO, "synthesized features made at once, for steps to come; 0: those of each step"),
     # PromptVAE
-    "N_CTX": 4,  # M: context tokens of the prompts that the VAE writes
-    "ENCODER_DIM": 2048,  # H_e: hidden units of the encoder
-    "GENERATOR_DIM": 4096,  # H_g: hidden units of the generator
-    "GENERATOR_SLOPE": 0.0,  # of its LeakyReLU; 0 is ReLU
-    "LATENT_DIM": 0,  # of z; 0: that of the features
-    "BIAS_PER_TOKEN": False,  # a bias for each context token instead of one for all
+    "N_CTX": Key(4, AT_LEAST_ONE, "M: context tokens of the prompts that the VAE writes"),
+    "ENCODER_DIM": Key(2048, AT_LEAST_ONE, "H_e: hidden units of the encoder"),
+    "GENERATOR_DIM": Key(4096, AT_LEAST_ONE, "H_g: hidden units of the generator"),
+    "GENERATOR_SLOPE": Key(0.0, NOT_NEGATIVE, "of its LeakyReLU; 0 is ReLU"),
+    "LATENT_DIM": Key(0, AT_LEAST_ZERO, "dimensions of z; 0: those of the features"),
+    "BIAS_PER_TOKEN": Key(False, TRUTH, "a bias for each context token instead of one for all"),
     # stage 1; its optimizer and schedule are OPTIM below
-    "KL_WEIGHT": 1.0,  # weight of the KL divergence
-    "KL_ANNEAL": 0,  # epochs over which that weight rises from 0
-    "FREE_BITS": 0.0,  # nats that each latent dimension may carry at no cost
-    "BATCH_SIZE": 256,  # of stage 1; stage 2's is DATALOADER.TRAIN_X.BATCH_SIZE
+    "KL_WEIGHT": Key(1.0, NOT_NEGATIVE, "weight of the KL divergence"),
+    "KL_ANNEAL": Key(0, AT_LEAST_ZERO, "epochs over which that weight rises from 0"),
+    "FREE_BITS": Key(0.0, NOT_NEGATIVE, "nats that each latent dimension may carry at no cost"),
+    "BATCH_SIZE": Key(256, AT_LEAST_ONE, "of stage 1; stage 2's is DATALOADER.TRAIN_X.BATCH_SIZE"),
     # stage 2; its optimizer and schedule are the run's OPTIM
-    "SCHEDULE_PER_STEP": True,  # the learning rate changes with each step, not each epoch
-    "ADAM_EPS": 1e-8,  # of Adam and its relatives
-    "DROP_LAST": False,  # whether an epoch leaves out its incomplete last batch, as Dassl does
-    "ROUND_FEATURES": True,  # whether real and synthesized features are rounded to fp16
+    "SCHEDULE_PER_STEP": Key(True, TRUTH, "stage 2: the learning rate changes with each step, not each epoch"),
+    "ADAM_EPS": Key(1e-8, POSITIVE, "stage 2: epsilon of Adam and its relatives"),
+    "DROP_LAST": Key(False, TRUTH, "stage 2: whether an epoch leaves out its incomplete last batch, as Dassl does"),
+    "ROUND_FEATURES": Key(True, TRUTH, "stage 2: whether real and synthesized features are rounded to fp16"),
 }
 STAGE_ONE_OPTIM = {
     "NAME": "adamw",
@@ -33,9 +39,3 @@ STAGE_ONE_OPTIM = {
     "WEIGHT_DECAY": 0.01,  # PyTorch's default for AdamW; the paper names none
     "MAX_EPOCH": 50,
 }
-
-
-def extend_cfg(cfg: CfgNode) -> None:
-    """Adds TRAINER.SHIP, with stage 1's OPTIM, which has the keys of the run's."""
-    optim = {**cfg.OPTIM, **STAGE_ONE_OPTIM}
-    cfg.TRAINER.SHIP = CfgNode({**KEYS, "OPTIM": CfgNode(optim)})

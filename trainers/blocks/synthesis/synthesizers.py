@@ -13,7 +13,6 @@ from ..clip.backbone import Backbone
 from ..clip.prompts import ClassTails
 from ..errors import InputError
 from ..features.batches import Batch, Batches, FeatureBank
-from ..methods.classifiers import ZeroshotClassifier
 from .prompt_vae import PromptVAE
 
 
@@ -95,9 +94,9 @@ class MeanSynthesizer(VAESynthesizer):
 class TextSynthesizer(Synthesizer):
     """Control: the text feature of the dataset's template stands in for features of images."""
 
-    def __init__(self, zero_shot: ZeroshotClassifier) -> None:
-        super().__init__(zero_shot.classnames, zero_shot.backbone.device)
-        self.text_features = zero_shot.text_features
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str) -> None:
+        super().__init__(classnames, backbone.device)
+        self.text_features = backbone.text_features(classnames, [template])
 
     def noise(self, count: int) -> Tensor:
         return torch.empty(count, 0, device=self.device)
@@ -113,8 +112,8 @@ class GaussianSynthesizer(TextSynthesizer):
     without the need to form it.
     """
 
-    def __init__(self, zero_shot: ZeroshotClassifier, residuals: Tensor) -> None:
-        super().__init__(zero_shot)
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str, residuals: Tensor) -> None:
+        super().__init__(backbone, classnames, template)
         self.mean = residuals.mean(dim=0)
         self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
 
@@ -147,13 +146,11 @@ def build_synthesizer(
     """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
     if kind in WITH_VAE:
         return WITH_VAE[kind](vae, backbone, classnames)
-    text = ZeroshotClassifier(backbone, classnames, [template])
     if kind == "text":
-        return TextSynthesizer(text)
-    bank = views(1)
-    centres = ZeroshotClassifier(backbone, known, [template]).text_features
+        return TextSynthesizer(backbone, classnames, template)
+    bank, centres = views(1), backbone.text_features(known, [template])
     residuals = bank.features - centres[bank.labels]  # (K, N, D)
-    return GaussianSynthesizer(text, residuals.flatten(end_dim=1))
+    return GaussianSynthesizer(backbone, classnames, template, residuals.flatten(end_dim=1))
 
 
 class SynthesizedBatches:

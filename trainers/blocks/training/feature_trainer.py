@@ -9,15 +9,14 @@ import torch
 from dassl.data import DataManager
 from dassl.data.data_manager import DatasetWrapper
 from dassl.data.transforms import build_transform
-from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone, load_backbone
-from ..clip.chunks import AUTOMATIC, Chunks
+from ..clip.chunks import Chunks
 from ..clip.class_names import check_class_names
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
@@ -25,57 +24,41 @@ from ..errors import InputError
 from ..features.batches import Batch, Batches, Extract, FeatureBank, ImageFeatures
 from ..features.cache import FeatureCache, cache_folder, hash_of_weights
 from ..features.devices import MANY, extractor, usable_devices
-from ..methods import table as methods
-from ..methods.classifiers import FeatureClassifier
+from ..methods import METHODS, FeatureClassifier
 from ..run.checkpoints import load_state
 from ..run.identity import code_version
 from ..run.made_by import mark
 from ..run.progress import progress
 from ..run.randomness import OwnView, own_random_numbers, random_numbers_kept
 from ..run.results import EVALUATION, TRAINING, plain, versions
-from . import gzsl
-from .config_values import check_values
 from .evaluating import EvaluatingTrainer
+from .keys import check_values
 from .resumable import Stage
 
 DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
 
 
-def extend_cfg(cfg: CfgNode) -> None:
-    """Adds the methods' keys and TRAINER.FEATURES, how images become features, which is the same for all."""
-    methods.extend_cfg(cfg)
-    if "FEATURES" in cfg.TRAINER:
-        return
-    gzsl.extend_cfg(cfg)
-    cfg.TRAINER.TEXT_CHUNK = AUTOMATIC  # prompts encoded at once; 0: all; -1: as many as a share of free memory holds
-    cfg.TRAINER.FEATURES = CfgNode()
-    cfg.TRAINER.FEATURES.VIEWS = 0  # 0: encode every image anew in every epoch; K: draw from K views encoded once
-    cfg.TRAINER.FEATURES.CACHE = True  # keep features that are encoded once on disk, for other runs: feature_cache.py
-    cfg.TRAINER.FEATURES.DEVICES = 1  # GPUs that encode what is encoded once; 0: all, where that pays: sharing.py
-    cfg.TRAINER.FEATURES.IMAGE_PREC = ""  # of the image encoder; "": the method's PREC; bf16 changes results a bit
-    cfg.TRAINER.FEATURES.AUGMENT = True  # False: training images go through the test transform, and are encoded once
-    cfg.TRAINER.FEATURES.RESUME_EVERY = 1  # epochs after which the run's state is kept, to go on from; 0: never
-
-
 class FeatureTrainer(EvaluatingTrainer):
     """Trains a FeatureClassifier on features of a frozen CLIP, with Dassl's hooks, lines and checkpoints.
 
-    By its name a trainer finds its method in METHODS. One that differs overrides `options` and `build_classifier`;
-    one with a stage before the classifier's adds it to `before_train`.
+    By its name a trainer finds its method in METHODS. One with a stage before the classifier's overrides `options`
+    and `build_classifier`, and adds the stage to `before_train`.
     """
 
     @property
     def options(self) -> CfgNode:
         """The trainer's own keys: PREC, see precision.py; SCHEDULE_PER_STEP, ADAM_EPS and DROP_LAST may be there."""
-        return self.cfg.TRAINER[methods.METHODS[self.cfg.TRAINER.NAME].node]
+        node = METHODS[self.cfg.TRAINER.NAME].node
+        without_keys = CfgNode({"PREC": "fp16" if self.device.type == "cuda" else "fp32"})
+        return self.cfg.TRAINER.get(node, without_keys)
 
     def build_classifier(self) -> FeatureClassifier:
         """The method's classifier, among the classes of the run's dataset."""
         return self.build_method(self.cfg.TRAINER.NAME)
 
     def build_method(self, name: str) -> FeatureClassifier:
-        method, dataset = methods.METHODS[name], self.dm.dataset
-        return method.build(self.cfg.TRAINER[method.node], self.cfg.DATASET.NAME, self.backbone, dataset.classnames)
+        method, options = METHODS[name], self.cfg.TRAINER.get(METHODS[name].node, {})
+        return method.of(self.backbone, self.dm.dataset.classnames, self.cfg.DATASET.NAME, **options)
 
     @property
     def schedule_per_step(self) -> bool:
@@ -266,6 +249,8 @@ class FeatureTrainer(EvaluatingTrainer):
         if self.classifier.remembers and self.start_epoch == 0:
             self.classifier.remember(*self.mean_features())
         self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
+        if not self.classifier.trains and self.start_epoch == 0:  # no epoch has left a checkpoint
+            self.save_model(self.epoch, self.output_dir)
         self.after_train()
 
     def main_stage(self) -> Stage:
@@ -273,10 +258,10 @@ class FeatureTrainer(EvaluatingTrainer):
         return Stage(
             title=self.cfg.TRAINER.NAME,
             batches=self.main_batches(),
-            loss=self.classification_loss,
+            loss=self.classifier.loss,
             optimizer=self.optimizer,
             scheduler=self.scheduler,
-            epochs=self.cfg.OPTIM.MAX_EPOCH,
+            epochs=self.cfg.OPTIM.MAX_EPOCH if self.classifier.trains else 0,
             per_step=self.schedule_per_step,
         )
 
@@ -320,10 +305,6 @@ class FeatureTrainer(EvaluatingTrainer):
         self.bar.update()
         self.stop.check()
         return {"loss": loss.item(), **summary}
-
-    def classification_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
-        logits = self.classifier(features)
-        return F.cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
 
     def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
         """Gives each stage curves of its own, and keeps what its last epoch came to, for results.json."""

@@ -2,16 +2,15 @@
 
 import torch
 from torch import Tensor
-from yacs.config import CfgNode
+
+from ..keys import Key, number
 
 KEYS = {
-    "CALIBRATION_COST": 0.0,  # percentage points of seen validation accuracy given up for unseen classes; 0: off
+    "CALIBRATION_COST": Key(
+        0.0, number(0, 100), "points of seen classes' validation accuracy given up for unseen classes; 0: off"
+    ),
 }
 STEPS = 200  # penalties tried
-
-
-def extend_cfg(cfg: CfgNode) -> None:
-    cfg.TRAINER.GZSL = CfgNode(dict(KEYS))
 
 
 def figures(predicted: Tensor, labels: Tensor, seen: Tensor) -> dict[str, float]:

@@ -4,22 +4,21 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from trainers.blocks.clip.prompts import ConditionalPromptLearner, PromptLearner, tokenize
+from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.errors import InputError
-from trainers.blocks.methods.classifiers import (
-    AdapterClassifier,
-    CacheClassifier,
-    CoCoOpClassifier,
-    CoOpClassifier,
-    ZeroshotClassifier,
-)
+from trainers.blocks.methods.clip_adapter import CLIPAdapter
+from trainers.blocks.methods.cocoop import CoCoOp
+from trainers.blocks.methods.coop import CoOp
+from trainers.blocks.methods.prompt_learner import ConditionalPromptLearner, PromptLearner
+from trainers.blocks.methods.tip_adapter import TipAdapterF
+from trainers.blocks.methods.zsclip import ZeroshotCLIP
 
 NAMES = ["cat", "yorkshire_terrier", "boeing 747"]
 
 
 @pytest.fixture
-def zero_shot(backbone) -> ZeroshotClassifier:
-    return ZeroshotClassifier(backbone, NAMES, ["a photo of a {}."])
+def zero_shot(backbone) -> ZeroshotCLIP:
+    return ZeroshotCLIP.of(backbone, NAMES)
 
 
 @pytest.fixture
@@ -29,8 +28,8 @@ def features(backbone) -> torch.Tensor:
 
 
 @pytest.fixture
-def cache(zero_shot, features) -> CacheClassifier:
-    classifier = CacheClassifier(zero_shot, alpha=2.0, beta=3.0, grid=((7.0, 3.0), (9, 5)))
+def cache(backbone, features) -> TipAdapterF:
+    classifier = TipAdapterF.of(backbone, NAMES, ALPHA=2.0, BETA=3.0, SEARCH_STEP=(9, 5))
     classifier.remember(features[:6], torch.tensor([0, 0, 1, 1, 2, 2]))
     return classifier
 
@@ -41,19 +40,19 @@ def test_zero_shot_logits_equal_clips(zero_shot, backbone):
     torch.testing.assert_close(zero_shot(backbone.encode_image(images)), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_several_templates_are_averaged_as_normalized_features(backbone, features):
+def test_several_templates_are_averaged_as_normalized_features(backbone):
     templates = ["a photo of a {}.", "art of the {}."]
-    each = [ZeroshotClassifier(backbone, NAMES, [template]).text_features for template in templates]
-    both = ZeroshotClassifier(backbone, NAMES, templates).text_features
+    each = [backbone.text_features(NAMES, [template]) for template in templates]
+    both = backbone.text_features(NAMES, templates)
     torch.testing.assert_close(both, normalize(each[0] + each[1], dim=-1))
 
 
-def test_clip_adapter_with_ratio_0_equals_zero_shot(zero_shot, features):
-    torch.testing.assert_close(AdapterClassifier(zero_shot, 0.0, 4)(features), zero_shot(features))
+def test_clip_adapter_with_ratio_0_equals_zero_shot(backbone, zero_shot, features):
+    torch.testing.assert_close(CLIPAdapter.of(backbone, NAMES, RATIO=0.0)(features), zero_shot(features))
 
 
-def test_clip_adapter_mixes_as_defined(zero_shot, features):
-    classifier = AdapterClassifier(zero_shot, 0.2, 4)
+def test_clip_adapter_mixes_as_defined(backbone, zero_shot, features):
+    classifier = CLIPAdapter.of(backbone, NAMES, RATIO=0.2, REDUCTION=4)
     first, second = (layer.weight for layer in classifier.learned if hasattr(layer, "weight"))
     assert first.shape == (features.shape[1] // 4, features.shape[1])
     adapted = torch.relu(torch.relu(features @ first.t()) @ second.t())
@@ -74,7 +73,7 @@ def test_tip_adapter_adds_the_cache_as_defined(cache, zero_shot, features):
     torch.testing.assert_close(cache(features), expected)
 
 
-def test_search_finds_what_trying_each_pair_finds(cache, zero_shot, features):
+def test_search_finds_what_trying_each_pair_finds(cache, features):
     labels = torch.tensor([0, 1, 2] * 4)
     best = (-1, None)
     for i in range(9):
@@ -89,16 +88,16 @@ def test_search_finds_what_trying_each_pair_finds(cache, zero_shot, features):
     assert (cache(features).argmax(-1) == labels).sum().item() == best[0]
 
 
-def test_without_a_grid_nothing_is_searched(zero_shot, features):
-    classifier = CacheClassifier(zero_shot, 1.5, 2.5, None)
+def test_without_a_search_both_numbers_stay(backbone, features):
+    classifier = TipAdapterF.of(backbone, NAMES, ALPHA=1.5, BETA=2.5, SEARCH=False)
     classifier.remember(features[:3], torch.arange(3))
     classifier.tune(features, torch.tensor([0, 1, 2] * 4))
     assert (classifier.learned.alpha.item(), classifier.learned.beta.item()) == (1.5, 2.5)
 
 
-def test_cache_follows_its_class_names(cache, zero_shot, features, backbone):
+def test_cache_follows_its_class_names(cache, features, backbone):
     whole = cache(features)
-    other = CacheClassifier(ZeroshotClassifier(backbone, NAMES[:0:-1], ["a photo of a {}."]), 1.0, 1.0, None)
+    other = TipAdapterF.of(backbone, NAMES[:0:-1])
     other.learned.load_state_dict(cache.learned.state_dict())
     torch.testing.assert_close(other(features), whole[:, [2, 1]])
     cache.select([NAMES[1]])
@@ -120,19 +119,18 @@ def test_cache_of_another_backbone_is_refused(cache):
 
 def test_cocoop_gives_each_image_its_own_context(backbone, features):
     torch.manual_seed(0)
-    learner = ConditionalPromptLearner(backbone.text, NAMES, backbone.feature_dim, n_ctx=4)
-    logits = CoCoOpClassifier(backbone, learner)(features[:2])
+    classifier = CoCoOp.of(backbone, NAMES, N_CTX=4)
+    learner, logits = classifier.learned, classifier(features[:2])
     for feature, row in zip(features[:2], logits, strict=True):
-        plain = PromptLearner(backbone.text, NAMES, 4)
-        plain.ctx.data = (learner.ctx + learner.meta_net(feature)).detach()
-        torch.testing.assert_close(CoOpClassifier(backbone, plain)(feature[None])[0], row, atol=1e-4, rtol=1e-4)
+        alone = CoOp.of(backbone, NAMES, N_CTX=4)
+        alone.learned.ctx.data = (learner.ctx + learner.meta_net(feature)).detach()
+        torch.testing.assert_close(alone(feature[None])[0], row, atol=1e-4, rtol=1e-4)
 
 
 def test_cocoop_predicts_in_parts_what_it_says_at_once(backbone, features, monkeypatch):
-    learner = ConditionalPromptLearner(backbone.text, NAMES, backbone.feature_dim, n_ctx=2)
-    classifier = CoCoOpClassifier(backbone, learner)
+    classifier = CoCoOp.of(backbone, NAMES, N_CTX=2)
     at_once = classifier(features)
-    monkeypatch.setattr(CoCoOpClassifier, "PROMPTS_AT_ONCE", 15)
+    monkeypatch.setattr(CoCoOp, "PROMPTS_AT_ONCE", 15)
     torch.testing.assert_close(classifier.predict(features), at_once, atol=1e-4, rtol=1e-4)
 
 

@@ -6,7 +6,6 @@ from torch.nn.functional import normalize
 
 from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.features.batches import FeatureBank
-from trainers.blocks.methods.classifiers import ZeroshotClassifier
 from trainers.blocks.synthesis.prompt_vae import PromptVAE
 from trainers.blocks.synthesis.synthesizers import (
     SYNTHESES,
@@ -80,7 +79,7 @@ def test_every_kind_gives_normalized_features_of_its_classes(kind, synthesizer, 
 def test_gaussian_has_mean_and_covariance_of_the_residuals(backbone):
     torch.manual_seed(0)
     residuals = torch.randn(6, backbone.feature_dim) + 0.5
-    made = GaussianSynthesizer(ZeroshotClassifier(backbone, NAMES, ["{}"]), residuals)
+    made = GaussianSynthesizer(backbone, NAMES, "{}", residuals)
     torch.testing.assert_close(made.mean, residuals.mean(dim=0))
     torch.testing.assert_close(made.factor.t() @ made.factor, residuals.t().cov())
 

@@ -1,15 +1,36 @@
-"""Which values the configuration's keys can have; Dassl takes any of the right type, and fails somewhere later."""
+"""All keys of the configuration that the trainers read: their defaults, and the values that they can have.
+
+Dassl takes any value of the right type for its own keys, and fails somewhere later; RULES are for these.
+"""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from yacs.config import CfgNode
 
-from ..clip.precision import PRECISIONS
-from ..clip.prompts import POSITIONS
-from ..errors import InputError, did_you_mean
-from ..synthesis.synthesizers import SYNTHESES
+from ..clip.chunks import AUTOMATIC
+from ..errors import InputError
+from ..keys import (
+    AT_LEAST_ONE,
+    AT_LEAST_ZERO,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    TRUTH,
+    Key,
+    Keys,
+    Rule,
+    check_value,
+    defaults,
+    number,
+    one_of,
+    only,
+    several,
+    whole,
+)
+from ..methods import METHODS
+from ..synthesis import ship_keys
+from . import gzsl
 
 TRANSFORMS = """random_translation random_crop random_resized_crop random_flip colorjitter randomgrayscale
     gaussian_blur cutout normalize gaussian_noise instance_norm imagenet_policy cifar10_policy svhn_policy
@@ -17,53 +38,6 @@ TRANSFORMS = """random_translation random_crop random_resized_crop random_flip c
 SAMPLERS = "RandomSampler SequentialSampler RandomClassSampler RandomDomainSampler SeqDomainSampler".split()
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be: the test, and the words for it; `choices` where it is one of a few names."""
-
-    holds: Callable[[object], bool]
-    words: str
-    choices: tuple[str, ...] = ()
-
-
-def whole(least: int, most: float = math.inf, also: str = "") -> Rule:
-    words = f"a whole number of at least {least}" if most == math.inf else f"a whole number from {least} to {most}"
-    return Rule(lambda value: type(value) is int and least <= value <= most, words + also)
-
-
-def number(least: float, most: float = math.inf, above: bool = False) -> Rule:
-    """A finite number; `above`: greater than the least."""
-
-    def holds(value: object) -> bool:
-        numeric = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        return numeric and least <= value <= most and not (above and value == least)
-
-    if most < math.inf:
-        return Rule(holds, f"a number from {least} to {most}{f', and not {least}' if above else ''}")
-    return Rule(holds, f"a finite number {'above' if above else 'of at least'} {least}")
-
-
-def one_of(*choices: str) -> Rule:
-    return Rule(lambda value: value in choices, "one of " + ", ".join(choices), choices)
-
-
-def several(count: int | None, each: Rule, words: str) -> Rule:
-    """A tuple or list; of any length where the count is None."""
-
-    def holds(value: object) -> bool:
-        return (
-            isinstance(value, (tuple, list)) and count in (None, len(value)) and all(each.holds(one) for one in value)
-        )
-
-    return Rule(holds, words, each.choices)
-
-
-def only(value: object, why: str) -> Rule:
-    return Rule(lambda given: given is value, f"{value}: {why}")
-
-
-POSITIVE, NOT_NEGATIVE, SHARE = number(0, above=True), number(0), number(0, 1)
-AT_LEAST_ONE, AT_LEAST_ZERO = whole(1), whole(0)
 LOADER = {"SAMPLER": one_of(*SAMPLERS), "BATCH_SIZE": AT_LEAST_ONE, "N_DOMAIN": AT_LEAST_ZERO, "N_INS": AT_LEAST_ONE}
 SCALE = several(2, number(0, above=True), "two numbers above 0, the smaller first")
 OPTIM = {
@@ -135,54 +109,58 @@ RULES: dict[str, Mapping[str, Rule]] = {
         "SPLIT": one_of("val", "test"),
         "FINAL_MODEL": one_of("last_step", "best_val"),
     },
-    "TRAINER.COOP": {
-        "N_CTX": AT_LEAST_ONE,
-        "PREC": one_of(*PRECISIONS),
-        "CLASS_TOKEN_POSITION": one_of(*POSITIONS),
-    },
-    "TRAINER.COCOOP": {"N_CTX": AT_LEAST_ONE, "PREC": one_of(*PRECISIONS)},
-    "TRAINER.CLIPADAPTER": {"RATIO": SHARE, "REDUCTION": AT_LEAST_ONE, "PREC": one_of(*PRECISIONS)},
-    "TRAINER.TIPADAPTER": {
-        "ALPHA": NOT_NEGATIVE,
-        "BETA": NOT_NEGATIVE,
-        "SEARCH_SCALE": several(2, number(0.1), "two numbers of at least 0.1: the largest beta and alpha"),
-        "SEARCH_STEP": several(2, AT_LEAST_ONE, "two whole numbers of at least 1: how many values of beta and alpha"),
-        "VIEWS": AT_LEAST_ONE,
-        "PREC": one_of(*PRECISIONS),
-        "ADAM_EPS": POSITIVE,
-    },
-    "TRAINER": {"TEXT_CHUNK": whole(-1, also="; 0 for all at once, -1 for as many as memory has room for")},
-    "TRAINER.FEATURES": {
-        "VIEWS": AT_LEAST_ZERO,
-        "DEVICES": whole(0, also="; 0 for all GPUs, where that pays"),
-        "RESUME_EVERY": AT_LEAST_ZERO,
-        "IMAGE_PREC": Rule(lambda value: value in ("", "bf16"), '"" (the run\'s own precision) or bf16', ("bf16",)),
-    },
-    "TRAINER.GZSL": {"CALIBRATION_COST": number(0, 100)},
-    "TRAINER.SHIP": {
-        "CLASSIFIER": one_of("CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"),
-        "PREC": one_of(*PRECISIONS),
-        "SYNTHESIS": one_of(*SYNTHESES),
-        "SYNTHESIZED": AT_LEAST_ZERO,
-        "AHEAD": AT_LEAST_ZERO,
-        "N_CTX": AT_LEAST_ONE,
-        "ENCODER_DIM": AT_LEAST_ONE,
-        "GENERATOR_DIM": AT_LEAST_ONE,
-        "GENERATOR_SLOPE": NOT_NEGATIVE,
-        "LATENT_DIM": AT_LEAST_ZERO,
-        "KL_WEIGHT": NOT_NEGATIVE,
-        "KL_ANNEAL": AT_LEAST_ZERO,
-        "FREE_BITS": NOT_NEGATIVE,
-        "BATCH_SIZE": AT_LEAST_ONE,
-        "ADAM_EPS": POSITIVE,
-    },
-    "TRAINER.SHIP.OPTIM": OPTIM,
 }
+FEATURES = {  # how images become features, which is the same for all methods
+    "VIEWS": Key(0, AT_LEAST_ZERO, "0: encode every image anew in every epoch; K: draw from K views encoded once"),
+    "CACHE": Key(True, TRUTH, "keep features that are encoded once on disk, for other runs"),
+    "DEVICES": Key(
+        1, whole(0, also="; 0 for all GPUs, where that pays"), "GPUs that encode what is encoded once; 0: all"
+    ),
+    "IMAGE_PREC": Key(
+        "",
+        Rule(lambda value: value in ("", "bf16"), '"" (the run\'s own precision) or bf16', ("bf16",)),
+        'of the image encoder; "": the method\'s PREC; bf16 changes results a bit',
+    ),
+    "AUGMENT": Key(True, TRUTH, "False: training images go through the test transform, and are encoded once"),
+    "RESUME_EVERY": Key(1, AT_LEAST_ZERO, "epochs after which the run's state is kept, to go on from; 0: never"),
+}
+TEXT_CHUNK = Key(
+    AUTOMATIC,
+    whole(-1, also="; 0 for all at once, -1 for as many as memory has room for"),
+    "prompts encoded at once; 0: all; -1: as many as a share of free memory holds",
+)
+
+
+def declared() -> dict[str, Keys]:
+    """By section, the keys that this project adds to Dassl's."""
+    methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
+    own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS}
+    return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK}, **own}
+
+
+def extend_cfg(cfg: CfgNode) -> None:
+    """Adds the keys of this project, but for sections that are there: a checkout of CoOp has its own."""
+    if "FEATURES" in cfg.TRAINER:
+        return
+    cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
+    for section, keys in declared().items():
+        name = section.partition(".")[2]
+        if name and name not in cfg.TRAINER:
+            cfg.TRAINER[name] = defaults(keys)
+    cfg.TRAINER.SHIP.OPTIM = CfgNode({**cfg.OPTIM, **ship_keys.STAGE_ONE_OPTIM})  # the keys of the run's OPTIM
+
+
+def all_rules() -> Iterator[tuple[str, Mapping[str, Rule]]]:
+    """By section, the rules of its keys' values."""
+    yield from RULES.items()
+    for section, keys in declared().items():
+        yield section, {name: key.rule for name, key in keys.items()}
+    yield "TRAINER.SHIP.OPTIM", OPTIM
 
 
 def check_values(cfg: CfgNode) -> None:
     """Raises InputError naming the first key whose value the methods of this project cannot use."""
-    for section, rules in RULES.items():
+    for section, rules in all_rules():
         node = section_of(cfg, section)
         for name, rule in rules.items() if node is not None else ():
             if name in node:
@@ -198,18 +176,6 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
         if cfg is None:
             return None
     return cfg
-
-
-def check_value(key: str, value: object, rule: Rule) -> None:
-    if rule.holds(value):
-        return
-    wrong = [one for one in flat(value) if rule.choices and one not in rule.choices]
-    hint = did_you_mean(str(wrong[0]), rule.choices) if wrong else ""
-    raise InputError(f"{key} is {value!r}; it should be {rule.words}.{hint}")
-
-
-def flat(value: object) -> Iterator[object]:
-    yield from value if isinstance(value, (tuple, list)) else [value]
 
 
 def check_momentum(section: str, optim: CfgNode) -> None:

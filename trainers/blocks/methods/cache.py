@@ -1,0 +1,60 @@
+"""The cache of Tip-Adapter: keys, the classes that they are of, and two numbers."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ..errors import InputError
+
+
+class Cache(nn.Module):
+    """Tip-Adapter's keys (N, D) with the classes that they are of, and its two numbers, alpha and beta."""
+
+    def __init__(self, feature_dim: int, alpha: float, beta: float) -> None:
+        super().__init__()
+        self.keys = nn.Parameter(torch.zeros(0, feature_dim))
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.long))
+        self.register_buffer("alpha", torch.tensor(alpha))
+        self.register_buffer("beta", torch.tensor(beta))
+        self.owners: list[str] = []
+
+    def fill(self, keys: Tensor, labels: Tensor, owners: Sequence[str]) -> None:
+        """Keeps keys (N, D) whose labels (N,) index the owners' class names."""
+        self.keys.data, self.labels, self.owners = keys.clone(), labels.clone(), list(owners)
+
+    def values(self, classnames: Sequence[str]) -> Tensor:
+        """V (N, C): which key is of which of these classes; raises InputError for classes without a key."""
+        known = set(self.owners)
+        unknown = [name for name in classnames if name not in known]
+        if unknown:
+            raise InputError(
+                f"Tip-Adapter's cache has no images of {len(unknown)} classes: {', '.join(unknown[:10])}.\n"
+                "Evaluate on the classes that it was made from, or give it the others (SHIP synthesizes them)."
+            )
+        position = {name: index for index, name in enumerate(classnames)}
+        columns = [position.get(name, len(classnames)) for name in self.owners]
+        if self.owners == list(classnames):
+            columns = list(range(len(classnames)))  # several classes may have one name
+        column = torch.tensor(columns, device=self.labels.device)
+        return one_hot(column[self.labels], len(classnames) + 1)[:, :-1].float()
+
+    def get_extra_state(self) -> dict:
+        return {"classnames": self.owners}
+
+    def set_extra_state(self, state: dict) -> None:
+        self.owners = list(state["classnames"])
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        """Takes stored keys of any number; says so where they are of another backbone."""
+        stored = state_dict.get(f"{prefix}keys")
+        if stored is not None:
+            if stored.shape[-1] != self.keys.shape[-1]:
+                raise InputError(
+                    f"The checkpoint's keys have {stored.shape[-1]} dimensions, this run's features "
+                    f"{self.keys.shape[-1]}: the backbone differs from that of the run that made it."
+                )
+            self.keys.data = stored.to(self.keys)
+            self.labels = state_dict[f"{prefix}labels"].to(self.labels)
+        super()._load_from_state_dict(state_dict, prefix, *args)
