@@ -13,6 +13,7 @@ import compat
 
 compat.ensure()
 
+import trainers  # noqa: E402, F401 - importing it mends the engine, for tests that look at the engine alone too
 from tests.golden import make_inputs  # noqa: E402
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -1,1 +1,10 @@
 """What the trainers share; imports dassl, clip and torch, and nothing above it."""
+
+import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036 - a checkout that this is copied into has declared no version
+    sys.exit(f"error: SHIP needs Python 3.10 or newer, and this is Python {sys.version.split()[0]}.")
+
+from .mends import mend
+
+mend()  # Dassl, whichever engine answers to its name, before any of its trainers is built

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from dassl.utils import ImageError
 from torch import Tensor, nn
 
 import train
 from trainers.blocks import sharing
 from trainers.blocks.errors import InputError
+from trainers.blocks.images import ImageError
 from trainers.blocks.sharing import extractor, shares, usable_devices
 
 CPU = torch.device("cpu")

@@ -11,7 +11,9 @@ from dassl.data.data_manager import build_data_loader
 from dassl.data.datasets import DatasetBase, Datum, build_dataset
 from dassl.data.samplers import RandomClassSampler
 from dassl.missing import MissingPartError
-from dassl.utils import ImageError, UnavailableError, set_random_seed
+from dassl.utils import UnavailableError, set_random_seed
+
+from trainers.blocks.images import ImageError
 
 CLASSES = ("abyssinian", "bengal", "birman", "bombay", "beagle", "boxer")
 
