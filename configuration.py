@@ -11,6 +11,7 @@ import yaml
 from dassl.config import get_cfg_default
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
+from dassl.evaluation import EVALUATOR_REGISTRY
 from yacs.config import CfgNode
 
 import datasets
@@ -155,6 +156,7 @@ def check(cfg: CfgNode, args: argparse.Namespace) -> None:
     """
     check_name("--trainer", cfg.TRAINER.NAME, TRAINER_REGISTRY.registered_names())
     check_name("DATASET.NAME", cfg.DATASET.NAME, DATASET_REGISTRY.registered_names())
+    check_name("TEST.EVALUATOR", cfg.TEST.EVALUATOR, EVALUATOR_REGISTRY.registered_names())
     datasets.check_subset(cfg.DATASET.SUBSAMPLE_CLASSES)
     check_values(cfg)
     trains = not (args.eval_only or args.no_train or cfg.TRAINER.NAME.startswith("ZeroshotCLIP"))

@@ -33,7 +33,6 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "dassl": ["dassl @ git+https://github.com/KaiyangZhou/Dassl.pytorch"],
         "plots": ["matplotlib"],
         "sweep": ["submitit>=1.5"],
         "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+if sys.version_info < (3, 10):  # noqa: UP036 - what runs from a checkout has been refused by no installer
+    sys.exit(f"error: Python 3.10 or newer is needed, and this is Python {sys.version.split()[0]}.")
+
 from .clip_import import import_clip
 from .dassl.missing import INSTALL_DASSL
 
@@ -36,9 +39,9 @@ class Engine:
 def ensure() -> Engine:
     """Make `dassl` and `clip` importable and return the engine; call it before importing either.
 
-    Dassl is used where it is installed, mended for current PyTorch, and the built-in engine elsewhere; the
-    environment variable SHIP_ENGINE=builtin|dassl forces one. Raises EngineError. Later calls return the same
-    engine.
+    Dassl is used where it is installed, and the built-in engine elsewhere; the environment variable
+    SHIP_ENGINE=builtin|dassl forces one. Importing the trainers mends it: trainers/blocks/engine/mends.py. Raises
+    EngineError. Later calls return the same engine.
     """
     forced = os.environ.get("SHIP_ENGINE", "")
     if forced not in ("", "builtin", "dassl"):
@@ -54,13 +57,10 @@ def ensure() -> Engine:
 
 def input_errors() -> tuple[type[Exception], ...]:
     """Return what the built-in engine raises for input that is at fault; Dassl has no exceptions of its own."""
-    utils, missing = importlib.import_module("dassl.utils"), sys.modules.get("dassl.missing")
+    missing = sys.modules.get("dassl.missing")
     if missing is None:
-        return (
-            EngineError,
-            importlib.import_module("compat.dassl.utils.tools").ImageError,
-        )  # of the mended read_image
-    return (EngineError, utils.ConfigError, utils.ImageError, missing.MissingPartError)
+        return (EngineError,)
+    return (EngineError, importlib.import_module("dassl.utils").ConfigError, missing.MissingPartError)
 
 
 def _dassl_is_installed() -> bool:
@@ -71,11 +71,8 @@ def _dassl_is_installed() -> bool:
 
 
 def _use_dassl() -> Engine:
-    from .mends import MENDS
-
     try:
-        for name, mend in MENDS.items():
-            mend(importlib.import_module(name))
+        importlib.import_module("dassl.engine")  # which needs nearly all of its dependencies
     except ImportError as error:
         raise EngineError(
             f"Dassl is installed but cannot be imported: {error}; SHIP_ENGINE=builtin does without it"

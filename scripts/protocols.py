@@ -23,7 +23,7 @@ from methods import METHODS, Method, recipe_path
 from report.blocks import NoRuns
 from report.published import PUBLISHED
 from runs import Run, Runner, run_all
-from tables import table
+from tables import fail, table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BASELINES = ("zsclip", "coop")
@@ -173,7 +173,10 @@ def plan(args: argparse.Namespace) -> Iterator[Run]:
 
 def print_recipes(runs: Sequence[Run]) -> None:
     for trainer, recipe in dict.fromkeys((run.method.trainer, run.recipe) for run in runs):
-        print(f"{trainer}: recipe {recipe_path(trainer, recipe).relative_to(CHECKOUT)}")
+        path = recipe_path(trainer, recipe)
+        if not path.is_file():
+            fail(f"no recipe {path}; in a checkout of CoOp, its own scripts run its methods: see README.md")
+        print(f"{trainer}: recipe {path.relative_to(CHECKOUT)}")
 
 
 def print_table(args: argparse.Namespace, datasets: Sequence[str], seeds: Sequence[int] | None = None) -> None:

@@ -13,6 +13,7 @@ import compat
 
 compat.ensure()
 
+import trainers.blocks.training  # noqa: E402, F401 - mends the engine, for tests that look at the engine alone too
 from tests.golden import make_inputs  # noqa: E402
 
 CHECKOUT = Path(__file__).resolve().parents[1]

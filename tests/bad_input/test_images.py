@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dassl.utils import ImageError, read_image
 from PIL import Image
 
 import datasets.splits
 import train
+from trainers.blocks.engine.images import ImageError, read_image
 
 PIXELS = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
 BOMB = "could be decompression bomb DOS attack"

@@ -8,26 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FAKE_DASSL = {
-    "__init__.py": "__version__ = '0.6.3'",
-    "optim/__init__.py": "",
-    "optim/lr_scheduler.py": """
-from torch.optim.lr_scheduler import LRScheduler
-class _BaseWarmupScheduler(LRScheduler):
-    def __init__(self, optimizer, successor, warmup_epoch, last_epoch=-1):
-        super().__init__(optimizer, last_epoch)
-""",
-    "utils/__init__.py": "",
-    "utils/torchtools.py": """
-import torch
-def load_checkpoint(path):
-    return torch.load(path, map_location="cpu", weights_only=False)
-""",
-    "utils/tools.py": "def read_image(path): raise OSError(path)",
-    "data/__init__.py": "",
-    "data/datasets/__init__.py": "",
-    "data/datasets/base_dataset.py": "class Datum:\n    def __init__(self, impath): pass",
-}
+WITHOUT_INSTALLED_DASSL = """
+import sys
+from importlib.machinery import PathFinder
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        folders = [folder for folder in sys.path if "site-packages" not in folder]
+        return super().find_spec(name, folders if name == "dassl" else path, target)
+
+sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
+"""
+FAKE_DASSL = {"__init__.py": "__version__ = '0.6.3'", "engine/__init__.py": ""}
 
 
 def write_package(folder, files):
@@ -38,7 +31,11 @@ def write_package(folder, files):
 
 
 def run(code, *paths, **env):
-    """Run `code` in the repository with `paths` in front of the search path; return the finished process."""
+    """Run `code` in the repository with `paths` in front of the search path; return the finished process.
+
+    A Dassl that is installed is not found.
+    """
+    code = WITHOUT_INSTALLED_DASSL + code
     env = {k: v for k, v in os.environ.items() if k not in ("SHIP_ENGINE", "PYTHONPATH")} | env
     env |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
@@ -65,6 +62,12 @@ def no_clip(tmp_path_factory):
     return folder
 
 
+def test_older_python_ends_in_one_line(no_clip):
+    process = run("import sys; sys.version_info, sys.version = (3, 9, 1, 'final', 0), '3.9.1 (old)'; import compat")
+    assert process.returncode == 1
+    assert process.stderr == "error: Python 3.10 or newer is needed, and this is Python 3.9.1.\n"
+
+
 def test_without_dassl_the_builtin_engine_answers_to_its_name(no_clip):
     code = """
 import compat, sys
@@ -83,7 +86,7 @@ def test_installed_dassl_is_preferred(no_clip, fake_dassl):
 
 
 def test_dassl_that_cannot_be_imported_is_an_error(no_clip, tmp_path):
-    write_package(tmp_path, {"dassl/__init__.py": "", "dassl/optim/__init__.py": "import no_such_module"})
+    write_package(tmp_path, {"dassl/__init__.py": "", "dassl/engine/__init__.py": "import no_such_module"})
     process = run("import compat; compat.ensure()", no_clip, tmp_path)
     assert (
         "EngineError: Dassl is installed but cannot be imported: No module named 'no_such_module'" in process.stderr
@@ -107,7 +110,7 @@ def test_folder_named_dassl_is_not_taken_for_dassl(no_clip, tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("dassl", "pip install git+https://github.com/KaiyangZhou/Dassl.pytorch"), ("other", "builtin, dassl")],
+    [("dassl", "bash scripts/install_dassl.sh"), ("other", "builtin, dassl")],
 )
 def test_engine_that_cannot_be_is_an_error(no_clip, value, message):
     process = run("import compat; compat.ensure()", no_clip, SHIP_ENGINE=value)

@@ -85,9 +85,6 @@ def build_data_loader(
 
     `n_domain` is there for the signature's sake: it belongs to samplers that only Dassl has.
     """
-    if not data_source:
-        part = "train" if is_train else "test"
-        raise ConfigError(f"There are no images to load for dataset {cfg.DATASET.NAME!r} ({part})")
     wrapper = dataset_wrapper or DatasetWrapper
     return DataLoader(
         wrapper(cfg, data_source, transform=tfm, is_train=is_train),
@@ -102,9 +99,8 @@ def build_data_loader(
 class DataManager:
     """The dataset of cfg.DATASET with `train_loader_x`, `train_loader_u`, `val_loader` and `test_loader`.
 
-    train_loader_u and val_loader are None where the dataset has no such part; ValueError is raised where it has no
-    train_x or test. `custom_tfm_train` and `custom_tfm_test` replace the
-    transforms of cfg.INPUT, `dataset_wrapper` replaces DatasetWrapper.
+    train_loader_u and val_loader are None where the dataset has no such part. `custom_tfm_train` and
+    `custom_tfm_test` replace the transforms of cfg.INPUT, `dataset_wrapper` replaces DatasetWrapper.
     """
 
     def __init__(

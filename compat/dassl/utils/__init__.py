@@ -4,7 +4,6 @@ from .logger import Logger, setup_logger
 from .meters import AverageMeter, MetricMeter
 from .registry import ConfigError, Registry, UnavailableError, check_availability
 from .tools import (
-    ImageError,
     check_isfile,
     collect_env_info,
     download_url,
@@ -30,7 +29,6 @@ from .torchtools import (
 __all__ = [
     "AverageMeter",
     "ConfigError",
-    "ImageError",
     "Logger",
     "MetricMeter",
     "Registry",

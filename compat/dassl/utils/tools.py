@@ -16,15 +16,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-LONGEST_SIDE = 1000  # times the shorter: resizing makes the shorter one that of the input, and all must fit in memory
-
-
-class ImageError(OSError):
-    """Raised for an image file that is missing or cannot be decoded.
-
-    It takes one string, so that a data loader's worker can pass it on to the main process.
-    """
-
 
 def mkdir_if_missing(dirname: str | Path) -> None:
     """Make the folder `dirname` and those above it."""
@@ -88,29 +79,9 @@ def set_random_seed(seed: int) -> None:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Return the image as RGB, of an animation its first, or raise ImageError, which names the file.
-
-    Conversion is Pillow's: an alpha channel is dropped. 16-bit grey, which Pillow would clip to white, is scaled.
-    """
-    try:
-        with Image.open(path) as image:
-            if max(image.size) > LONGEST_SIDE * min(image.size):
-                raise ValueError(f"{image.width} by {image.height} pixels are too long a strip to be resized")
-            return _in_8_bits(image).convert("RGB")
-    except FileNotFoundError:
-        raise ImageError(f"There is no image file {str(path)!r}") from None
-    except Exception as error:  # a broken file makes Pillow raise almost anything, SyntaxError among them
-        raise ImageError(f"Cannot read the image {str(path)!r}: {error}") from error
-
-
-def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Return 16-bit grey as 8-bit grey, other images as they are; raise ValueError where there is no known white."""
-    if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
-        return image
-    pixels = np.asarray(image)
-    if image.mode == "F" or pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError(f"its pixels (mode {image.mode}) are in no known range; store it in 8 or 16 bits")
-    return Image.fromarray((pixels // 257).astype(np.uint8))
+    """Return the image as RGB; trainers/blocks/engine/images.py takes its place, in Dassl too."""
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def listdir_nohidden(path: str | Path, sort: bool = False) -> list[str]:

@@ -12,7 +12,6 @@ from torch.nn import init
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..checkpoint_classes import CHECKPOINT_CLASSES
 from .tools import mkdir_if_missing, tolist_if_not, write_whole
 
 BEST_MODEL = "model-best.pth.tar"
@@ -46,15 +45,14 @@ def save_checkpoint(
 
 
 def load_checkpoint(fpath: str | Path) -> dict[str, Any]:
-    """Return the content of a checkpoint, written by this engine or by Dassl, with its tensors on the CPU.
+    """Return the content of a checkpoint, with its tensors on the CPU.
 
-    Nothing is unpickled but tensors, plain containers and the classes that such checkpoints hold. Raises
-    FileNotFoundError, or torch.load's error.
+    Nothing is unpickled but tensors and plain containers; blocks/engine/mends.py adds, in Dassl too, the classes
+    that Dassl's checkpoints hold. Raises FileNotFoundError, or torch.load's error.
     """
     if not os.path.isfile(fpath):
         raise FileNotFoundError(f'There is no checkpoint "{fpath}"')
-    with torch.serialization.safe_globals(list(CHECKPOINT_CLASSES)):
-        return torch.load(fpath, map_location="cpu", weights_only=True)
+    return torch.load(fpath, map_location="cpu", weights_only=True)
 
 
 def resume_from_checkpoint(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -130,6 +131,9 @@ class ResumableTrainer(TrainerX):
                 return about["epoch"] if about["stage"] == self.cfg.TRAINER.NAME else 0
             if states.begun():
                 return 0  # not from Dassl's checkpoint, which would not lead to the same figures
+        if not all(Path(directory, name, "checkpoint").is_file() for name in self.get_model_names()):
+            print("No checkpoint found, train from scratch")  # Dassl looks for the folder, and then opens the file
+            return 0
         return super().resume_model_if_exist(directory)
 
     def diverged(self, loss: Tensor, batch: Batch) -> FloatingPointError:

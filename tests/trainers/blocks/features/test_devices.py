@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from dassl.utils import ImageError
 from torch import Tensor, nn
 
 import train
+from trainers.blocks.engine.images import ImageError
 from trainers.blocks.errors import InputError
 from trainers.blocks.features import devices as sharing
 from trainers.blocks.features.devices import extractor, shares, usable_devices

@@ -9,7 +9,6 @@ import torch
 from dassl import missing
 from dassl.utils import (
     AverageMeter,
-    ImageError,
     Logger,
     MetricMeter,
     Registry,
@@ -18,14 +17,12 @@ from dassl.utils import (
     check_isfile,
     collect_env_info,
     listdir_nohidden,
-    read_image,
     read_json,
     set_random_seed,
     setup_logger,
     tolist_if_not,
     write_json,
 )
-from PIL import Image
 
 
 def test_registry_keeps_classes_by_name():
@@ -61,13 +58,13 @@ def test_unknown_name_is_an_error_with_the_nearest_and_all():
 
 
 def test_name_that_only_dassl_has_is_told_apart():
-    with pytest.raises(missing.MissingPartError, match="trainer DANN .* pip install git"):
+    with pytest.raises(missing.MissingPartError, match="trainer DANN .* install_dassl.sh"):
         Registry("TRAINER").get("DANN")
 
 
 @pytest.mark.parametrize("code", ["import dassl.modeling", "from dassl.engine import TrainerXU"])
 def test_part_left_out_is_an_import_error_that_says_how_to_get_it(code):
-    with pytest.raises(ImportError, match="pip install git"):
+    with pytest.raises(ImportError, match="install_dassl.sh"):
         exec(code)
 
 
@@ -143,28 +140,6 @@ def test_json_makes_its_folder(tmp_path):
     write_json({"a": [1, "ä"]}, path)
     assert read_json(path) == {"a": [1, "ä"]}
     assert path.read_text().startswith('{\n    "a"')
-
-
-def test_image_is_rgb(tmp_path):
-    Image.new("P", (3, 2)).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png").mode == "RGB"
-
-
-@pytest.mark.parametrize("content", [None, b"", b"text", b"\x89PNG\r\n\x1a\nrubbish"])
-def test_unreadable_image_is_an_error_that_names_it(tmp_path, content):
-    path = tmp_path / "bad.jpg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ImageError, match=r"bad\.jpg"):
-        read_image(path)
-
-
-def test_truncated_image_is_an_error(tmp_path):
-    path = tmp_path / "cut.jpg"
-    Image.effect_noise((64, 64), 50).save(path)
-    path.write_bytes(path.read_bytes()[:800])
-    with pytest.raises(ImageError, match=r"cut\.jpg"):
-        read_image(path)
 
 
 def test_hidden_files_are_left_out(tmp_path):

@@ -1,16 +1,26 @@
 """The mends of Dassl on current PyTorch, on small modules with the same faults."""
 
 import os
+import random
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from dassl.config import get_cfg_default
+from dassl.data import DatasetWrapper
+from dassl.data.data_manager import build_data_loader
+from dassl.data.datasets import Datum
+from dassl.data.transforms import build_transform
 from PIL import Image
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
-from compat import mends
-from compat.dassl.utils.tools import ImageError
+import compat
+from tests.conftest import CHECKOUT
+from trainers.blocks.engine import mends
+from trainers.blocks.engine.images import ImageError, read_image
+from trainers.blocks.errors import InputError
 
 
 def optimizer():
@@ -74,11 +84,11 @@ def checkpoint_modules(monkeypatch, **options):
     return modules
 
 
-def test_checkpoints_with_scheduler_objects_load_after_the_mend(monkeypatch, golden_dir):
+def test_checkpoints_with_scheduler_objects_load_after_the_mend(monkeypatch):
     torchtools, engine = checkpoint_modules(monkeypatch)
     mends.mend_load_checkpoint(torchtools)
     assert engine.load_checkpoint is torchtools.load_checkpoint
-    path = next(golden_dir.glob("checkpoints/coop*/prompt_learner/model*"))
+    path = next((CHECKOUT / "tests/golden").glob("checkpoints/coop*/prompt_learner/model*"))
     checkpoint = engine.load_checkpoint(path)
     assert isinstance(checkpoint["scheduler"]["successor"], CosineAnnealingLR)
 
@@ -98,35 +108,27 @@ def test_sound_load_checkpoint_is_left_alone(monkeypatch):
     assert not hasattr(torchtools.load_checkpoint, "__wrapped__")
 
 
-def test_unreadable_image_ends_in_an_error_after_the_mend(tmp_path, monkeypatch):
-    def read_image(path):
-        while True:
-            try:
-                return Image.open(path).convert("RGB")
-            except OSError:
-                pass
+def test_read_image_is_the_same_wherever_it_is_held_after_the_mend(tmp_path, monkeypatch):
+    def old_read_image(path):
+        return Image.open(path).convert("RGB")
 
-    tools, data_manager = (ModuleType(f"dassl.{name}") for name in ("utils.tools", "data.data_manager"))
-    for module in (tools, data_manager):
-        module.read_image = read_image
+    names = ("dassl.utils.tools", "dassl.data.data_manager", "someones.loader")
+    tools, data_manager, elsewhere = (ModuleType(name) for name in names)
+    for module in (tools, data_manager, elsewhere):
+        module.read_image = old_read_image
         monkeypatch.setitem(mends.sys.modules, module.__name__, module)
     mends.mend_read_image(tools)
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no image")
+    assert tools.read_image is data_manager.read_image is elsewhere.read_image is read_image
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"broken\.jpg"):
-        data_manager.read_image(broken)
-    Image.new("L", (2, 2)).save(tmp_path / "sound.png")
-    assert tools.read_image(tmp_path / "sound.png").mode == "RGB"
+        data_manager.read_image(tmp_path / "broken.jpg")
 
 
-def test_sound_read_image_is_left_alone():
-    def read_image(path):
-        return Image.open(path)
-
-    tools = ModuleType("tools")
-    tools.read_image = read_image
-    mends.mend_read_image(tools)
-    assert tools.read_image is read_image
+def test_engine_in_use_reads_images_by_these_rules(tmp_path):
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((2, 2), 32_896, np.uint16)).save(path)
+    images = DatasetWrapper(get_cfg_default(), [Datum(str(path))])
+    assert images[0]["img"].getpixel((0, 0)) == (128, 128, 128)
 
 
 def datum_module(check: bool):
@@ -152,3 +154,60 @@ def test_items_that_ask_for_no_file_are_left_alone():
     before = module.Datum.__init__
     mends.mend_datum(module)
     assert module.Datum.__init__ is before
+
+
+def loader(name="RandomSampler", labels=(0, 1, 2), **options):
+    items = [Datum("a.jpg", label) for label in labels]
+    return build_data_loader(get_cfg_default(), name, items, **options)
+
+
+@pytest.mark.parametrize(("training", "part"), [(True, "train"), (False, "test")])
+def test_nothing_to_load_is_an_error_that_says_of_what(training, part):
+    with pytest.raises(InputError, match=rf"no images to load for dataset '' \({part}\)"):
+        loader(labels=(), is_train=training)
+
+
+@pytest.mark.parametrize("name", ["SeqDomainSampler", "RandomDomainSampler"])
+def test_sampler_by_domain_that_cannot_fill_a_batch_is_an_error(name):
+    """The built-in engine has no such sampler, and says so."""
+    with pytest.raises((InputError, *compat.input_errors()), match=name):
+        loader(name, batch_size=4)
+
+
+def test_sampler_by_class_that_cannot_fill_a_batch_is_an_error():
+    with pytest.raises(ValueError, match="[Bb]atch"):
+        loader("RandomClassSampler", batch_size=8, n_ins=2)
+
+
+def test_error_that_the_engine_explains_is_left_alone():
+    def build_data_loader(cfg, sampler_type, data_source):
+        raise InputError("explained")
+
+    module = ModuleType("data_manager")
+    module.build_data_loader = build_data_loader
+    mends.mend_data_loader(module)
+    with pytest.raises(InputError, match="^explained$"):
+        module.build_data_loader(get_cfg_default(), "RandomSampler", data_source=[1])
+
+
+def test_numpy_int_is_there_after_the_mend_and_there_alone():
+    module = ModuleType("randaugment")
+    module.np = np
+    mends.mend_numpy_int(module)
+    assert np.array([1.7]).astype(module.np.int).tolist() == [1]
+    assert module.np.round is np.round
+    assert not hasattr(np, "int")
+
+
+@pytest.mark.parametrize("name", ["randaugment", "imagenet_policy"])
+def test_policies_of_transforms_run_or_are_refused_by_name(name):
+    """Dassl has them; the built-in engine says that it has not."""
+    cfg = get_cfg_default()
+    if compat.ensure().name == "builtin":
+        with pytest.raises(compat.input_errors(), match=name):
+            build_transform(cfg, is_train=True, choices=[name])
+        return
+    transform = build_transform(cfg, is_train=True, choices=[name])
+    random.seed(0)
+    image = Image.effect_noise((64, 64), 50).convert("RGB")
+    assert {tuple(transform(image).shape) for _ in range(50)} == {(3, 224, 224)}

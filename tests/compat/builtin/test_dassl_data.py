@@ -11,7 +11,9 @@ from dassl.data.data_manager import build_data_loader
 from dassl.data.datasets import DatasetBase, Datum, build_dataset
 from dassl.data.samplers import RandomClassSampler
 from dassl.missing import MissingPartError
-from dassl.utils import ImageError, UnavailableError, set_random_seed
+from dassl.utils import UnavailableError, set_random_seed
+
+from trainers.blocks.engine.images import ImageError
 
 CLASSES = ("abyssinian", "bengal", "birman", "bombay", "beagle", "boxer")
 
@@ -97,7 +99,7 @@ def test_unknown_dataset_is_an_error(cfg):
     with pytest.raises(UnavailableError, match="Did you mean 'TinyColours'"):
         build_dataset(cfg)
     cfg.DATASET.NAME = "PACS"
-    with pytest.raises(MissingPartError, match="dataset PACS .* pip install git"):
+    with pytest.raises(MissingPartError, match="dataset PACS .* install_dassl.sh"):
         build_dataset(cfg)
 
 

@@ -1,0 +1,1 @@
+"""What makes Dassl, and the engine that stands in for it, behave alike."""
