@@ -92,10 +92,14 @@ def test_a_cache_votes_for_the_new_class_that_a_key_is_of(ship):
     assert votes.argmax(dim=1).tolist() == [3, 4, 5]
 
 
-def test_synthesized_features_are_as_many_as_asked_for(ship):
-    trainer = ship("TRAINER.SHIP.SYNTHESIZED", 7, "TRAINER.SHIP.SYNTHESIS", "text")
+@pytest.mark.parametrize("rounded", [False, True])
+def test_synthesized_features_are_as_many_as_asked_for_and_rounded_with_the_real_ones(rounded, ship):
+    pairs = ("TRAINER.SHIP.SYNTHESIZED", 7, "TRAINER.SHIP.SYNTHESIS", "text", "TRAINER.SHIP.ROUND_FEATURES", rounded)
+    trainer = ship(*pairs)
     trainer.before_train()
     for features, labels in trainer.main_batches():
         assert len(features) == len(labels) == 4 + 7
         assert (labels[:4] < 3).all()
-        torch.testing.assert_close(features[4:], text_features(trainer, BASE + NEW)[labels[4:]])
+        text = text_features(trainer, BASE + NEW)[labels[4:]]
+        torch.testing.assert_close(features[4:], text.half().float() if rounded else text)
+        assert torch.equal(features[:4], features[:4].half().float()) == rounded

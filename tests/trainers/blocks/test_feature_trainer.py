@@ -32,11 +32,30 @@ def sizes(batches) -> list[int]:
 
 
 @pytest.mark.parametrize("views", [0, 1])
-def test_first_stage_keeps_an_incomplete_last_batch_and_coop_drops_it(views, ship):
-    """Twelve images, which five do not divide."""
-    pairs = ("TRAINER.FEATURES.VIEWS", views, "DATALOADER.TRAIN_X.BATCH_SIZE", 5)
-    assert sizes(ship(*SMALL, *pairs, "TRAINER.SHIP.BATCH_SIZE", 5).vae_stage().batches) == [5, 5, 2]
-    assert sizes(ship(*COOP, *pairs).main_batches()) == [5, 5]
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (COOP, [5, 5]),  # as Dassl does
+        (TIP, [5, 5, 2]),
+        ((*TIP, "TRAINER.TIPADAPTER.DROP_LAST", True), [5, 5]),
+        ((*SMALL, "TRAINER.SHIP.SYNTHESIZED", 1), [6, 6, 3]),
+        ((*SMALL, "TRAINER.SHIP.SYNTHESIZED", 1, "TRAINER.SHIP.DROP_LAST", True), [6, 6]),
+    ],
+)
+def test_incomplete_last_batch_is_dropped_or_kept_as_the_method_says(pairs, expected, views, ship):
+    """Twelve images, which five do not divide; SHIP adds a synthesized one to each batch."""
+    trainer = ship(*pairs, "TRAINER.FEATURES.VIEWS", views, "DATALOADER.TRAIN_X.BATCH_SIZE", 5)
+    if trainer.cfg.TRAINER.NAME == "SHIP":
+        trainer.choose_classes()
+    batches = trainer.main_batches()
+    assert sizes(batches) == expected
+    assert len(batches) == len(expected)
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_first_stage_keeps_an_incomplete_last_batch_whatever_the_second_does(views, ship):
+    pairs = ("TRAINER.FEATURES.VIEWS", views, "TRAINER.SHIP.BATCH_SIZE", 5, "TRAINER.SHIP.DROP_LAST", True)
+    assert sizes(ship(*SMALL, *pairs).vae_stage().batches) == [5, 5, 2]
 
 
 @pytest.mark.parametrize("views", [0, 1])
