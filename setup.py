@@ -36,6 +36,6 @@ setup(
         "dassl": ["dassl @ git+https://github.com/KaiyangZhou/Dassl.pytorch"],
         "plots": ["matplotlib"],
         "sweep": ["submitit>=1.5"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
+        "dev": ["cosmic-ray>=8.4", "pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
     },
 )
