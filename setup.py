@@ -35,6 +35,6 @@ setup(
     extras_require={
         "plots": ["matplotlib"],
         "sweep": ["submitit>=1.5"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
+        "dev": ["cosmic-ray>=8.4", "pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
     },
 )

@@ -1,6 +1,7 @@
 """What all tests share: the engine, the golden inputs, and train.py started as a user would."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import compat
 
 compat.ensure()
+os.environ.setdefault("PYTHON", sys.executable)  # for scripts: the tests' own, if no environment is active
 
 import trainers.blocks.training  # noqa: E402, F401 - mends the engine, for tests that look at the engine alone too
 from tests.golden import make_inputs  # noqa: E402

@@ -36,6 +36,14 @@ def test_few_shot_samples_equal_upstreams(shots, seed, pets, golden):
         assert {"train": files(dataset.train_x), "val": files(dataset.val)} == expected
 
 
+@pytest.mark.parametrize(("shots", "validated"), [(1, 1), (4, 4), (5, 4), (16, 4), (-1, 6)])
+def test_few_shot_runs_validate_on_at_most_four_images_a_class(shots, validated, pets):
+    """Where there are more: here six, the training images of the split, which has two."""
+    change_split(pets, lambda parts: parts.update(val=parts["train"], train=parts["val"]))
+    labels = [item.label for item in load(pets, shots).val]
+    assert labels == [label for label in range(6) for _ in range(validated)]
+
+
 @pytest.mark.parametrize("subset", ["base", "new"])
 def test_halves_equal_upstreams(subset, pets, golden):
     dataset = load(pets, subset=subset)

@@ -17,6 +17,7 @@ class Site:
     cuts: dict[str, list[int]] = field(default_factory=dict)  # path ─▶ bytes after which the next answers break off
     refusals: dict[str, list[int]] = field(default_factory=dict)  # path ─▶ statuses of the next answers
     ranges: bool = True
+    shifts: list[int] = field(default_factory=list)  # bytes by which the next ranges are not those asked for
     etag: str = '"one"'
 
     def add(self, path: str, content: bytes) -> str:
@@ -78,7 +79,9 @@ def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
         def start(self, byte_range: str) -> int:
             """Where the answer begins: at the range's start if that version is still served."""
             same = self.headers.get("If-Range", site.etag) == site.etag
-            return int(byte_range[len("bytes=") : -1]) if byte_range and site.ranges and same else 0
+            if not (byte_range and site.ranges and same):
+                return 0
+            return int(byte_range[len("bytes=") : -1]) + (site.shifts.pop(0) if site.shifts else 0)
 
         def send_body(self, path: str, body: bytes) -> None:
             cut = site.cuts[path].pop(0) if site.cuts.get(path) else len(body)

@@ -93,6 +93,15 @@ def test_never_joins_two_versions_of_a_file(address, path, site):
     assert path.read_bytes() == CONTENT[::-1]
 
 
+@pytest.mark.parametrize("shift", [-1000, 1000])
+def test_a_range_that_begins_elsewhere_is_not_joined(address, path, site, shift):
+    """Not even where its length would fit: it is fetched anew."""
+    site.cuts["a.bin"], site.shifts = [100_000], [shift]
+    download(address, path, AT_ONCE)
+    assert path.read_bytes() == CONTENT
+    assert site.downloads("a.bin") == ["", "bytes=100000-", ""]
+
+
 def test_a_file_whose_version_is_not_told_is_fetched_anew(address, path, site):
     site.cuts["a.bin"], site.etag = [100_000], 'W/"equal in meaning alone"'
     download(address, path, AT_ONCE)

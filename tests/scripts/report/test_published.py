@@ -78,3 +78,8 @@ def test_a_file_at_fault_is_named_with_the_entry(rows, text, message):
     with pytest.raises(PublishedError, match=r"mine\.yaml") as caught:
         rows(text, "base2new")
     assert message in str(caught.value)
+
+
+def test_averages_are_means_and_not_medians(rows):
+    (row,) = rows("xd: {A: {source: s, imagenet: 70, dtd: 10, eurosat: 20, cub: 60}}", "xd")
+    assert row.cells("xd", ["imagenet"], ["imagenet", "dtd", "eurosat", "cub", "mean"])[-1] == 30

@@ -25,6 +25,15 @@ def test_h_of_nothing_is_zero():
     assert harmonic(0.0, 0.0) == 0.0
 
 
+def test_figures_are_means_and_not_medians():
+    values = [10.0, 20.0, 60.0]
+    cell = Series(dict(enumerate(values))).cell(3)
+    assert (cell.mean, cell.std) == (30.0, pytest.approx(statistics.pstdev(values)))
+    assert average([Series({1: value}) for value in values]).values == {1: 30.0}
+    cell = harmonic_cell(Series(dict(enumerate(values))), Series(dict(enumerate([80.0, 30.0, 10.0]))), 3)
+    assert cell.mean == pytest.approx(harmonic(30.0, 40.0))
+
+
 def test_missing_seeds_and_their_trouble_are_noted():
     assert Series({1: 5.0}, trouble=("failed",)).cell(3).note == "1 of 3, failed"
     assert Series(trouble=("incomplete",)).cell(3).note == "incomplete"

@@ -101,3 +101,31 @@ def test_views_can_come_from_elsewhere():
     bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1, keep=keep)
     assert not bank.features[0].any()
     assert torch.equal(bank.features[1], FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1).features[1])
+
+
+def marked_bank(views: int, count: int) -> FeatureBank:
+    """Features that say which image and which view they are of."""
+    view, image = torch.meshgrid(torch.arange(views), torch.arange(count), indexing="ij")
+    return FeatureBank(torch.stack([image, view], dim=-1).float(), torch.arange(count) % 3)
+
+
+def test_bank_is_shuffled_anew_in_every_epoch():
+    torch.manual_seed(0)
+    batches = marked_bank(1, 30).batches(7, drop_last=False)
+    first, second = (torch.cat([features for features, _ in batches])[:, 0].tolist() for _ in range(2))
+    assert first != second
+    assert list(range(30)) not in (first, second)
+
+
+def test_views_are_drawn_for_each_image_of_each_batch():
+    torch.manual_seed(0)
+    batches = marked_bank(8, 30).batches(6, drop_last=False)
+    by_batch = [tuple(features[:, 1].tolist()) for _ in range(4) for features, _ in batches]
+    assert len(set(by_batch)) == len(by_batch)
+    assert all(len(set(views)) > 1 for views in by_batch)
+
+
+def test_features_of_several_batches_come_in_the_images_order():
+    features, labels = encoding(batch_size=2)(Counted(5), "test")
+    assert features[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert labels.tolist() == [0, 1, 2, 0, 1]

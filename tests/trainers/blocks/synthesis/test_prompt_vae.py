@@ -101,3 +101,46 @@ def test_loss_is_reconstruction_plus_weighted_kl_with_free_bits():
         expected = printed["rec"] + 0.5 * torch.where(kl < free, torch.tensor(free), kl).sum().item()
         assert loss.item() == pytest.approx(expected, rel=1e-5)
         assert printed["kl"] == pytest.approx(kl.sum().item(), rel=1e-5)
+
+
+@pytest.fixture
+def fixed() -> PromptVAE:
+    """A VAE whose posterior is the same for all features: means 1, 2 and 0, deviation 1; KL 0.5, 2 and 0 nats."""
+    vae = PromptVAE(3, 6, encoder_dim=4, generator_dim=5)
+    for parameter in vae.parameters():
+        torch.nn.init.zeros_(parameter)
+    vae.mean.bias.data = torch.tensor([1.0, 2.0, 0.0])
+    return vae
+
+
+def test_kl_costs_its_weight_where_nothing_is_lost_in_reconstruction(fixed):
+    features = torch.randn(4, 3)
+    loss, printed = negative_elbo(fixed, lambda z, labels: features, features, None, 0.5)
+    assert (loss.item(), printed["rec"], printed["kl"]) == pytest.approx((0.5 * 2.5, 0.0, 2.5))
+
+
+@pytest.mark.parametrize(("free", "cost"), [(0.4, 0.4 + 0.5 + 2.0), (0.6, 0.6 + 0.6 + 2.0), (3.0, 9.0)])
+def test_free_bits_are_those_of_each_dimension(free, cost, fixed):
+    features = torch.randn(4, 3)
+    loss, printed = negative_elbo(fixed, lambda z, labels: features, features, None, 0.5, free)
+    assert (loss.item(), printed["kl"]) == pytest.approx((0.5 * cost, 2.5))
+
+
+def test_prompts_are_written_from_samples_of_the_posterior(fixed):
+    torch.manual_seed(0)
+    features, labels, given = torch.randn(5000, 3), torch.arange(5000), []
+    negative_elbo(fixed, lambda *latents: given.append(latents) or features, features, labels, 1.0)
+    ((z, passed),) = given
+    assert torch.equal(passed, labels)
+    torch.testing.assert_close(z.mean(0), fixed.mean.bias.data, atol=0.06, rtol=0)
+    torch.testing.assert_close(z.std(0), torch.ones(3), atol=0.05, rtol=0)
+
+
+def test_posterior_follows_from_the_positive_hidden_units():
+    vae = PromptVAE(2, 6, encoder_dim=2)
+    for layer in (vae.trunk[0], vae.mean, vae.log_var):
+        torch.nn.init.eye_(layer.weight)
+    vae.log_var.weight.data *= 3
+    mean, log_var = vae.encode(torch.tensor([[2.0, -1.0], [-4.0, 5.0]]))
+    assert mean.tolist() == [[2, 0], [0, 5]]
+    assert log_var.tolist() == [[6, 0], [0, 15]]

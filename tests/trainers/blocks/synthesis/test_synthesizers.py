@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.synthesis.prompt_vae import PromptVAE
@@ -82,6 +83,58 @@ def test_gaussian_has_mean_and_covariance_of_the_residuals(backbone):
     made = GaussianSynthesizer(backbone, NAMES, "{}", residuals)
     torch.testing.assert_close(made.mean, residuals.mean(dim=0))
     torch.testing.assert_close(made.factor.t() @ made.factor, residuals.t().cov())
+
+
+TEMPLATE, KNOWN = "art of the {}.", ["dog", "car", "tulip"]
+
+
+def build(kind: str, synthesizer: VAESynthesizer, backbone: Backbone, bank: FeatureBank | None = None):
+    return build_synthesizer(kind, NAMES, KNOWN, synthesizer.vae, backbone, TEMPLATE, lambda views: bank)
+
+
+def text_features(backbone: Backbone, names: list[str]) -> torch.Tensor:
+    tokens = tokenize(TEMPLATE, names, 77)
+    return normalize(backbone.model.encode_text(tokens), dim=-1)
+
+
+def test_gaussian_residuals_are_features_less_the_text_feature_of_their_own_known_class(synthesizer, backbone):
+    """In two views: the images' class by class, and no class as often as another."""
+    labels = torch.tensor([0, 0, 0, 1, 2])
+    residuals = 0.1 * torch.randn(2, 5, backbone.feature_dim) + 0.2
+    bank = FeatureBank(text_features(backbone, KNOWN)[labels] + residuals, labels)
+    made = build("gaussian", synthesizer, backbone, bank)
+    expected = residuals.flatten(end_dim=1)
+    torch.testing.assert_close(made.mean, expected.mean(dim=0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(made.factor.t() @ made.factor, expected.t().cov(), atol=1e-5, rtol=1e-5)
+
+
+def test_gaussian_adds_mean_and_noise_to_the_text_feature_of_the_class(backbone):
+    residuals, labels = torch.randn(6, backbone.feature_dim) + 0.5, torch.tensor([2, 0])
+    made = GaussianSynthesizer(backbone, NAMES, TEMPLATE, residuals)
+    plain = text_features(backbone, NAMES)[labels] + residuals.mean(dim=0)
+    torch.testing.assert_close(made.write(torch.zeros(2, 6), labels), normalize(plain, dim=-1), atol=1e-5, rtol=1e-5)
+    noise = torch.randn(2, 6)
+    shifted = plain + noise @ (residuals - residuals.mean(dim=0)) / 5**0.5
+    torch.testing.assert_close(made.write(noise, labels), normalize(shifted, dim=-1), atol=1e-5, rtol=1e-5)
+
+
+def test_text_features_are_those_of_the_datasets_template(synthesizer, backbone):
+    features, labels = build("text", synthesizer, backbone).each(1)
+    assert labels.tolist() == [0, 1, 2]
+    torch.testing.assert_close(features, text_features(backbone, NAMES), atol=1e-5, rtol=1e-5)
+
+
+def test_each_gives_so_many_features_class_by_class(synthesizer, backbone):
+    features, labels = build("text", synthesizer, backbone).each(2)
+    assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+    torch.testing.assert_close(features, text_features(backbone, NAMES)[labels], atol=1e-5, rtol=1e-5)
+
+
+def test_mean_synthesis_writes_the_prompt_of_latent_0(synthesizer, backbone):
+    features, labels = build("mean", synthesizer, backbone).sample(5)
+    with torch.no_grad():
+        expected = synthesizer(torch.zeros(5, synthesizer.vae.latent_dim), labels)
+    torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_mixed_batches_put_synthesized_features_behind_real_ones(synthesizer):

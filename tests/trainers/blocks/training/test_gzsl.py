@@ -42,5 +42,10 @@ def test_penalty_does_not_count_images_that_are_wrong_anyway():
     assert gzsl.penalty(logits, torch.tensor([0, 0]), SEEN, 0.0) == pytest.approx(5.0)
 
 
+def test_image_that_is_wrong_anyway_costs_nothing_where_it_is_lost_first():
+    logits = torch.tensor([[1.0, 0, 2, 0], [5, 0, 0, 0]])  # the first is taken for class 2
+    assert gzsl.penalty(logits, torch.tensor([0, 0]), SEEN, 0.0) == pytest.approx(5.0)
+
+
 def test_penalty_is_0_where_unseen_classes_win_already():
     assert gzsl.penalty(torch.tensor([[1.0, 2, 0, 0]]), torch.tensor([0]), SEEN, 10.0) == 0

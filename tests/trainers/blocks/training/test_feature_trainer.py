@@ -1,0 +1,234 @@
+"""FeatureTrainer: which images a stage sees, in which order and views, and what features are kept by."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from tests.golden import make_inputs
+
+SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8, "TEST.NO_TEST", True)
+COOP = ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "TEST.NO_TEST", True)
+TIP = ("TRAINER.NAME", "TipAdapterF", "TRAINER.TIPADAPTER.PREC", "fp32", "TEST.NO_TEST", True)
+
+
+def recorded(trainer) -> dict[tuple[str, int], list[tuple]]:
+    """Has a trainer note the batches of each epoch, by stage and epoch."""
+    epochs: dict[tuple[str, int], list[tuple]] = {}
+    forward_backward = trainer.forward_backward
+
+    def note(batch):
+        epochs.setdefault((trainer.stage.title, trainer.epoch), []).append(batch)
+        return forward_backward(batch)
+
+    trainer.forward_backward = note
+    return epochs
+
+
+def sizes(batches) -> list[int]:
+    return [len(labels) for _, labels in batches]
+
+
+@pytest.mark.parametrize("views", [0, 1])
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (COOP, [5, 5]),  # as Dassl does
+        (TIP, [5, 5, 2]),
+        ((*TIP, "TRAINER.TIPADAPTER.DROP_LAST", True), [5, 5]),
+        ((*SMALL, "TRAINER.SHIP.SYNTHESIZED", 1), [6, 6, 3]),
+        ((*SMALL, "TRAINER.SHIP.SYNTHESIZED", 1, "TRAINER.SHIP.DROP_LAST", True), [6, 6]),
+    ],
+)
+def test_incomplete_last_batch_is_dropped_or_kept_as_the_method_says(pairs, expected, views, ship):
+    """Twelve images, which five do not divide; SHIP adds a synthesized one to each batch."""
+    trainer = ship(*pairs, "TRAINER.FEATURES.VIEWS", views, "DATALOADER.TRAIN_X.BATCH_SIZE", 5)
+    if trainer.cfg.TRAINER.NAME == "SHIP":
+        trainer.choose_classes()
+    batches = trainer.main_batches()
+    assert sizes(batches) == expected
+    assert len(batches) == len(expected)
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_first_stage_keeps_an_incomplete_last_batch_whatever_the_second_does(views, ship):
+    pairs = ("TRAINER.FEATURES.VIEWS", views, "TRAINER.SHIP.BATCH_SIZE", 5, "TRAINER.SHIP.DROP_LAST", True)
+    assert sizes(ship(*SMALL, *pairs).vae_stage().batches) == [5, 5, 2]
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_every_image_comes_once_in_an_epoch_of_the_first_stage_in_another_order(views, ship):
+    trainer = ship(*SMALL, "TRAINER.FEATURES.VIEWS", views, "TRAINER.SHIP.BATCH_SIZE", 5)
+    in_order = [item.label for item in trainer.dm.dataset.train_x]
+    batches = trainer.vae_stage().batches
+    first, second = (torch.cat([labels for _, labels in batches]).tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == sorted(in_order)
+    assert len({tuple(first), tuple(second), tuple(in_order)}) == 3
+
+
+@pytest.mark.parametrize(("workers", "augment"), [(0, True), (1, True), (0, False), (1, False)])
+def test_images_look_new_in_every_epoch_of_both_stages_where_they_are_augmented(workers, augment, ship):
+    trainer = ship(
+        *SMALL,
+        *("TRAINER.FEATURES.VIEWS", 0, "TRAINER.FEATURES.AUGMENT", augment, "DATALOADER.NUM_WORKERS", workers),
+        *("TRAINER.SHIP.OPTIM.MAX_EPOCH", 2, "TRAINER.SHIP.BATCH_SIZE", 6),
+    )
+    epochs = recorded(trainer)
+    trainer.train()
+    assert [len(epochs["PromptVAE", epoch]) for epoch in (0, 1)] == [2, 2]
+    assert [len(epochs["SHIP", epoch]) for epoch in (0, 1)] == [3, 3]
+    for batches in epochs.values():
+        seen = [features[labels < 3] for features, labels in batches]  # the real ones
+        assert sum(map(len, seen)) == 12
+    views = torch.cat([features[labels < 3] for batches in epochs.values() for features, labels in batches])
+    views = views.half()  # as stage 2 has them
+    assert len(views.unique(dim=0)) == (4 * 12 if augment else 12)
+
+
+def test_banked_images_come_in_all_of_their_views(ship):
+    trainer = ship(*COOP, "TRAINER.FEATURES.VIEWS", 3, "DATALOADER.TRAIN_X.BATCH_SIZE", 5)
+    bank, batches = trainer.bank(), trainer.main_batches()
+    seen = torch.cat([features for _ in range(40) for features, _ in batches]).unique(dim=0)
+    assert bank.features.shape[:2] == (3, 12)
+    assert torch.equal(seen, bank.features.flatten(end_dim=1).unique(dim=0))
+
+
+@pytest.mark.parametrize("pairs", [("TRAINER.FEATURES.VIEWS", 3), ("TRAINER.FEATURES.VIEWS", 0)])
+def test_a_caches_keys_are_the_normalized_mean_of_an_images_views(pairs, ship):
+    trainer = ship(*TIP, *pairs, "TRAINER.TIPADAPTER.VIEWS", 3)
+    features, labels = trainer.mean_features()
+    views = trainer.encode_views(3).features
+    torch.testing.assert_close(features, normalize(views.sum(dim=0), dim=-1))
+    torch.testing.assert_close(features.norm(dim=-1), torch.ones(12))
+    assert views.mean(dim=0).norm(dim=-1).max() < 0.9999  # so that it matters
+    assert labels.tolist() == [item.label for item in trainer.dm.dataset.train_x]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_evaluation_features_are_those_of_the_splits_own_images(split, ship):
+    """Also where they are read from the cache."""
+    for _ in ("encoded", "from the cache"):
+        trainer = ship(*COOP)
+        items = trainer.dm.dataset.val if split == "val" else trainer.dm.dataset.test
+        features, labels = trainer.evaluation_features(split)
+        assert labels.tolist() == [item.label for item in items]
+        images = torch.stack([trainer.test_loader.dataset.transform(make_inputs.Image.open(i.impath)) for i in items])
+        expected = trainer.backbone.encode_image(images)
+        torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
+
+
+def count_encoded(trainer, split: str) -> int:
+    images: list[int] = []
+    trainer.backbone.image.register_forward_hook(lambda encoder, batch, features: images.append(len(features)))
+    trainer.evaluation_features(split)
+    return sum(images)
+
+
+@pytest.mark.parametrize(("split", "count"), [("val", 6), ("test", 12)])
+def test_a_changed_image_of_the_split_is_encoded_again(split, count, ship):
+    assert count_encoded(ship(*COOP), split) == count
+    assert count_encoded(ship(*COOP), split) == 0
+    trainer = ship(*COOP)
+    other = {"val": trainer.dm.dataset.test, "test": trainer.dm.dataset.val}[split]
+    make_inputs.Image.new("RGB", (64, 64)).save(other[0].impath, format="PNG")
+    assert count_encoded(ship(*COOP), split) == 0
+    own = {"val": trainer.dm.dataset.val, "test": trainer.dm.dataset.test}[split]
+    make_inputs.Image.new("RGB", (64, 64)).save(own[0].impath, format="PNG")
+    assert count_encoded(ship(*COOP), split) == count
+
+
+@pytest.fixture
+def other_clip(tiny_clip, tmp_path) -> Path:
+    """The same CLIP with one weight of its image encoder changed."""
+    weights = torch.load(tiny_clip, weights_only=True)
+    weights["visual.conv1.weight"][0, 0, 0, 0] += 1
+    torch.save(weights, tmp_path / "other_clip.pt")
+    return tmp_path / "other_clip.pt"
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        ("INPUT.INTERPOLATION", "nearest"),
+        ("INPUT.PIXEL_MEAN", "[0.5, 0.5, 0.5]"),
+        ("DATALOADER.TEST.BATCH_SIZE", 7),
+        ("TRAINER.COOP.PREC", "bf16"),
+        ("TRAINER.FEATURES.IMAGE_PREC", "bf16"),
+    ],
+)
+def test_features_are_not_read_where_what_made_them_differs(pairs, ship):
+    assert count_encoded(ship(*COOP), "test") == 12
+    assert count_encoded(ship(*COOP, "OPTIM.LR", 0.5, "SEED", 2), "test") == 0
+    assert count_encoded(ship(*COOP, *pairs), "test") == 12
+
+
+def test_features_of_another_backbone_are_not_read(ship, other_clip):
+    assert count_encoded(ship(*COOP), "test") == 12
+    assert count_encoded(ship(*COOP, backbone=other_clip), "test") == 12
+
+
+def test_views_of_another_seed_or_transform_are_not_read(ship):
+    first = ship(*COOP).bank().features
+    assert torch.equal(ship(*COOP).bank().features, first)
+    for pairs in (("SEED", 2), ("INPUT.RRCROP_SCALE", "(0.1, 0.2)"), ("TRAINER.FEATURES.AUGMENT", False)):
+        assert not torch.equal(ship(*COOP, *pairs).bank().features, first)
+
+
+def rates(trainer) -> list[float]:
+    """The learning rate of each of the main stage's steps."""
+    found, forward_backward = [], trainer.forward_backward
+
+    def note(batch):
+        if trainer.stage.title == trainer.cfg.TRAINER.NAME:
+            found.append(trainer.optimizer.param_groups[0]["lr"])
+        return forward_backward(batch)
+
+    trainer.forward_backward = note
+    trainer.train()
+    return found
+
+
+WARM_UP = ("OPTIM.WARMUP_EPOCH", 1, "OPTIM.WARMUP_TYPE", "constant", "OPTIM.WARMUP_CONS_LR", 1e-5, "OPTIM.LR", 0.1)
+
+
+@pytest.mark.parametrize("pairs", [SMALL, COOP, (*TIP, "OPTIM.NAME", "adamw")])
+def test_warm_up_lasts_whole_epochs_whether_or_not_the_schedule_goes_on_with_every_step(pairs, ship):
+    found = rates(ship(*pairs, *WARM_UP, "OPTIM.MAX_EPOCH", 3))
+    assert found[:3] == [1e-5] * 3  # twelve images in batches of four
+    assert found[3] == pytest.approx(0.1, rel=0.1 if pairs is COOP else 0.3)
+    assert len(found) == 9
+    assert len(set(found[3:])) == (2 if pairs is COOP else 6)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "eps"),
+    [
+        ((*SMALL, "TRAINER.SHIP.ADAM_EPS", 1e-3), 1e-3),
+        ((*SMALL, "TRAINER.SHIP.CLASSIFIER", "TipAdapterF", "TRAINER.SHIP.ADAM_EPS", 1e-2), 1e-2),
+        ((*TIP, "TRAINER.TIPADAPTER.ADAM_EPS", 1e-3), 1e-3),
+        (COOP, 1e-8),
+    ],
+)
+def test_eps_of_adam_is_the_methods_own(pairs, eps, ship):
+    trainer = ship(*pairs, "OPTIM.NAME", "adamw")
+    assert [group["eps"] for group in trainer.optimizer.param_groups] == [eps]
+
+
+def test_what_the_last_epoch_came_to_is_kept_by_stage(ship, tmp_path):
+    trainer = ship(*SMALL[:-2])
+    epochs, losses = recorded(trainer), []
+    forward_backward = trainer.forward_backward
+
+    def note(batch):
+        losses.append((trainer.stage.title, trainer.epoch, forward_backward(batch)["loss"]))
+        return {"loss": losses[-1][2]}
+
+    trainer.forward_backward = note
+    trainer.train()
+    assert len(epochs) == 3 + 2
+    trained = json.loads((tmp_path / "run/results.json").read_text())["training"]
+    for title, last in (("PromptVAE", 2), ("SHIP", 1)):
+        own = [loss for stage, epoch, loss in losses if (stage, epoch) == (title, last)]
+        assert trained[title]["loss"] == pytest.approx(own[-1] if len(own) == 1 else sum(own) / len(own), rel=1e-6)
