@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue import CatalogueError, Dataset, first_line
 from fetch.shortcomings import shortcomings
 from fetch.sources import Sources
+from protocols.catalogue import CatalogueError, Dataset, first_line
 from tqdm import tqdm
 
 BATCH = 64  # images that a thread reads before it reports

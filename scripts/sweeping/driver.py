@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from runs import Run, RunError, failure, finished, forget_failure
+from protocols.runs import Run, RunError, failure, finished, forget_failure
 
 from sweeping.backend import QUEUED, RUNNING, Backend, SweepError
 from sweeping.folders import SweepFolder

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from runs import Run, RunError, accuracy, finished, note_failure, training_failed
+from protocols.runs import Run, RunError, accuracy, finished, note_failure, training_failed
 
 
 class State(Enum):
@@ -75,7 +75,7 @@ def tasks_of(runs: Sequence[Run]) -> list[Task]:
 
 
 def give_up(tasks: Sequence[Task]) -> Iterator[Task]:
-    """Ends the tasks whose model cannot be had; gives them."""
+    """Ends the tasks whose training did not succeed; gives them."""
     for task in tasks:
         if task.state is State.WAITING and task.waits_in_vain:
             task.fail(training_failed(task.run), State.NOT_RUN)
@@ -94,3 +94,8 @@ def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
         yield f"[{number}] {task.run.title}: {action}"
     left = sum(task.state is State.WAITING for task in tasks)
     yield f"{len(tasks)} runs: {sum(task.state is State.COMPLETE for task in tasks)} complete, {left} to run"
+
+
+def print_plan(runs: Sequence[Run]) -> None:
+    """For --dry-run."""
+    print("\n".join(plan_lines(tasks_of(runs))))
