@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 
 class State:
-    """Finished steps, kept in the folder as .download.json."""
+    """Finished steps, stored in the folder as .download.json."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ".download.json"

@@ -89,7 +89,7 @@ def split_of(dataset: Dataset) -> str:
 
 
 def few_shot(paths: Sequence[Path]) -> str:
-    """Samples that are kept, as `16 (1 2 3)`: shots and their seeds."""
+    """Samples that are stored, as `16 (1 2 3)`: shots and their seeds."""
     seeds = defaultdict(set)
     for path in paths:  # shot_16-seed_1.json
         shots, seed = (part.rpartition("_")[2] for part in path.stem.split("-", 1))

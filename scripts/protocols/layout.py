@@ -143,7 +143,7 @@ RECIPE, SEED = re.compile(r"(.+)_(-?\d+)shots"), re.compile(r"seed(\d+)")
 def _run(
     folder: Path, part: str, dataset: str, trainer: str, recipe: str, seed: str, variant: str = ""
 ) -> RunId | None:
-    """A run of a recipe as RECIPE_Nshots and of seedS; None where the words are no such."""
+    """A run of a recipe as RECIPE_Nshots and of seedS; None where the folders are not named so."""
     found, number = RECIPE.fullmatch(recipe), SEED.fullmatch(seed)
     if not (found and number):
         return None

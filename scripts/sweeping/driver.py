@@ -15,8 +15,8 @@ from sweeping.view import View
 
 ATTEMPTS = 2
 ASK_AGAIN = 60.0  # seconds after which jobs are submitted that the cluster did not take
-CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"  # SLURM's words for ends that are not the run's fault
-LIVE = {QUEUED: State.QUEUED, RUNNING: State.RUNNING}  # by the word for a job that has not ended
+CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"  # how jobs of SLURM end without the run's fault
+LIVE = {QUEUED: State.QUEUED, RUNNING: State.RUNNING}  # by the state of a job that has not ended
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -98,16 +98,16 @@ class Sweep:
     def follow(self) -> None:
         """Looks how the jobs are. Of one that the backend says nothing about, nothing is known now."""
         live = self.live
-        words = self.backend.states([task.job for task in live])
+        states = self.backend.states([task.job for task in live])
         for task in live:
-            word = words.get(task.job.job_id)
+            state = states.get(task.job.job_id)
             if task.job.paths.result_pickle.exists() and task.job.done():
                 self.take_result(task)
-            elif word in LIVE:
-                if task.move(LIVE[word]):
-                    self.view.say(task, "runs" if word == RUNNING else "stopped and queued again; it will go on")
-            elif word is not None:
-                self.do_without_result(task, word)
+            elif state in LIVE:
+                if task.move(LIVE[state]):
+                    self.view.say(task, "runs" if state == RUNNING else "stopped and queued again; it will go on")
+            elif state is not None:
+                self.do_without_result(task, state)
 
     def take_result(self, task: Task) -> None:
         """The job's result is the exit status of train.py, unless the job itself failed."""
@@ -125,16 +125,16 @@ class Sweep:
         elif status != 0 or self.has_waited(task):  # with status 0, results.json may take a while to show up
             self.repeat_or_end(task, f"failed with status {status}")
 
-    def do_without_result(self, task: Task, word: str) -> None:
-        """The job has ended, as SLURM's word says, and left no result."""
+    def do_without_result(self, task: Task, state: str) -> None:
+        """The job has ended, as the backend's state says, and left no result."""
         job = f"job {task.job.job_id}"
-        if word == CANCELLED and task.attempts:
+        if state == CANCELLED and task.attempts:
             self.end(task, failure(task.run, f"was cancelled, {job}", task.job.paths.stderr))
-        elif word in (CANCELLED, PREEMPTED):  # with an earlier sweep; by the cluster, which says nothing of the run
+        elif state in (CANCELLED, PREEMPTED):  # with an earlier sweep; by the cluster, which says nothing of the run
             task.attempts = max(0, task.attempts - 1)
-            self.repeat(task, f"{job} was {word.lower()}")
+            self.repeat(task, f"{job} was {state.lower()}")
         elif self.has_waited(task):
-            self.repeat_or_end(task, f"left no result, {job}: {word.lower()}")
+            self.repeat_or_end(task, f"left no result, {job}: {state.lower()}")
 
     def has_waited(self, task: Task) -> bool:
         """Whether the job's end has been known for as long as files may take to show up."""

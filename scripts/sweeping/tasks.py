@@ -49,7 +49,8 @@ class Task:
         return self.state is State.WAITING and free
 
     @property
-    def waits_in_vain(self) -> bool:
+    def is_blocked(self) -> bool:
+        """Whether it waits for a model that will not come."""
         return self.needs is not None and self.needs.state in (State.FAILED, State.NOT_RUN)
 
     def submit(self, job: Any, state: State) -> None:
@@ -97,7 +98,7 @@ def tasks_of(runs: Sequence[Run]) -> list[Task]:
 def give_up(tasks: Sequence[Task]) -> Iterator[Task]:
     """Ends the tasks whose training did not succeed; gives them."""
     for task in tasks:
-        if task.state is State.WAITING and task.waits_in_vain:
+        if task.state is State.WAITING and task.is_blocked:
             task.fail(training_failed(task.run), State.NOT_RUN)
             yield task
 
@@ -110,7 +111,7 @@ def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
         if task.state is State.FAILED:
             action = f"cannot be run: {task.message}"
         elif action == "to run" and task.outdated:
-            action += " not, for want of its model" if task.waits_in_vain else f" after [{numbers[task.needs]}]"
+            action += " not, for want of its model" if task.is_blocked else f" after [{numbers[task.needs]}]"
         yield f"[{number}] {task.run.title}: {action}"
     left = sum(task.state is State.WAITING for task in tasks)
     yield f"{len(tasks)} runs: {sum(task.state is State.COMPLETE for task in tasks)} complete, {left} to run"

@@ -65,6 +65,6 @@ def drawing(parser: argparse.ArgumentParser) -> Callable[[Sequence[Series]], obj
 
 
 def report(about: dict, series: Sequence[Series]) -> str:
-    title = f"{about['backbone']}; {machine.in_words(about['machine'])}"
+    title = f"{about['backbone']}; {machine.summary(about['machine'])}"
     room = f"Prompts of about {about['prompts at once']:,} classes with names as ImageNet's fit the memory budget."
     return "\n\n".join([title, *map(growth.table, series), room])

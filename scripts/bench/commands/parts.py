@@ -36,7 +36,7 @@ LEGEND = {
     "stage-1 step": f"PromptVAE, {BATCH} prompts of {full_size.BASE} classes",
     "stage-2 step": f"CoOp among {CLASSES} classes, {BATCH} real and {BATCH} synthesized features",
     "evaluation": f"of CoOp among {CLASSES} classes; ours has the images' features kept",
-    "small whole run": whole_run.WORDS,
+    "small whole run": whole_run.DESCRIPTION,
 }
 
 
@@ -88,11 +88,11 @@ def report(about: dict, rows: dict[str, Row], peak: float) -> str:
     """What was measured, and what is computed from it."""
     return "\n".join(
         [
-            f"{about['backbone']}; {machine.in_words(about['machine'])}",
+            f"{about['backbone']}; {machine.summary(about['machine'])}",
             f"fastest fp32 matrix product: {peak / 1e9:.0f} GFLOP/s; medians of {about['repeats']}",
             f"\n{tables.measured(list(rows.values()), peak)}\n",
             *(f"{title}: {text}" for title, text in LEGEND.items()),
-            f"\nNot measured, but computed from the steps above: {full_size.WORDS}",
+            f"\nNot measured, but computed from the steps above: {full_size.DESCRIPTION}",
             f"\n{tables.steps(full_size.parts(rows))}",
             f"\n{tables.totals(full_size.totals(rows))}",
         ]

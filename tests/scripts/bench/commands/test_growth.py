@@ -36,7 +36,7 @@ def test_the_tables_and_the_plot_show_it(capsys, tmp_path):
 
 
 def test_prompts_in_parts_are_recomputed_which_is_another_pass():
-    backbone, setting = random_clip("tiny"), Setting(classes=40, words=2)
+    backbone, setting = random_clip("tiny"), Setting(classes=40, name_tokens=2)
     whole = point(40, setting, backbone, repeats=1)
     backbone.text.chunks = Chunks(size=32)
     parts = point(40, setting, backbone, repeats=1)
