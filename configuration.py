@@ -34,7 +34,7 @@ def default_cfg() -> CfgNode:
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    """The run's configuration: defaults, then dataset file, recipe, arguments, KEY VALUE pairs.
+    """The run's configuration: defaults, then dataset file, recipes, arguments, KEY VALUE pairs.
 
     Raises InputError for files, keys and types of values that do not fit.
     """
@@ -42,7 +42,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
         if not is_text(str(value)):
             raise InputError(f"--{name.replace('_', '-')} is {value!r}, which is no text.")
     cfg = default_cfg()
-    for path in (args.dataset_config_file, args.config_file):
+    for path in (args.dataset_config_file, *args.config_file):
         if path:
             merge_file(cfg, path)
     merge_arguments(cfg, args)

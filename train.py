@@ -70,7 +70,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source-domains", nargs="+", help="source domains, for datasets that have them")
     parser.add_argument("--target-domains", nargs="+", help="target domains, for datasets that have them")
     parser.add_argument("--transforms", nargs="+", help="augmentation of training images (INPUT.TRANSFORMS)")
-    parser.add_argument("--config-file", default="", help="recipe: configs/trainers/<Trainer>/<recipe>.yaml")
+    recipe = "recipe: configs/trainers/<Trainer>/<recipe>.yaml; given again, the later one comes on top"
+    parser.add_argument("--config-file", action="append", default=[], help=recipe)
     parser.add_argument("--dataset-config-file", default="", help="dataset: configs/datasets/<name>.yaml")
     parser.add_argument("--trainer", default="", help="name of the trainer")
     parser.add_argument("--backbone", default="", help="one of CLIP's names, or a checkpoint (MODEL.BACKBONE.NAME)")

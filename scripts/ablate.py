@@ -1,6 +1,8 @@
 """SHIP's ablations and controls, base-to-new: what changes when one setting does.
 
-    bash scripts/ablations/NAME.sh DATASET [--seeds 1 2 3 4 5] [--draws 0 1 2]
+    bash scripts/ablations/ABLATION.sh DATASET… [SEED…] [options] [KEY VALUE …]
+    bash scripts/ablations/synthesis.sh shapes --with-baselines
+    bash scripts/ablations/kl_weight.sh oxford_pets 1 2 3 --class-splits 0 TRAINER.FEATURES.VIEWS 10
 
 synthesis    where features without images come from: the VAE, or a control
 kl_weight    weight of the KL divergence, with the KL that results; annealing and free bits against its collapse
@@ -11,23 +13,28 @@ synthesized  synthesized features a step; 0: as many as real ones
 epochs       epochs of stage 1
 lr           learning rate of stage 2; the one of `shapes` was chosen by this, on shapes_dev
 
-Each variant is the recipe with one setting changed. A draw is a choice of base classes: 0 is the benchmark's, the
-others are random. Complete runs are kept; variants that ablations share are run once.
+Each variant is the recipe with one setting changed. Class split 0 is the benchmark's choice of base classes, the
+others are random. Complete runs are not repeated; variants that ablations share are run once.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
-from layout import ablation_output
-from methods import METHODS
-from protocols import Planner, add_arguments, complete, print_recipes
+from common.arguments import Several, command_parser
+from protocols.layout import ablation_output
+from protocols.methods import Method
+from protocols.planner import plan
+from protocols.request import Request, add_options, add_words, read_request
+from protocols.runs import Run, Runner, print_recipes, run_all
 from report.series import Cell, Series, harmonic, harmonic_cell
-from runs import Run, Runner, run_all
+from sweeping.tasks import print_plan
 from tabulate import tabulate
 
-SHIP = "TRAINER.SHIP."
+SEEDS, CLASS_SPLITS = (1, 2, 3, 4, 5), (0, 1, 2)
+SHIP = "TRAINER.SHIP."  # whose keys are changed
 STAGE_TWO = "stage 2: "  # marks keys of the run, not of TRAINER.SHIP
 PUBLISHED: dict[str, object] = {}
 ABLATIONS: dict[str, list[dict[str, object]]] = {
@@ -45,15 +52,16 @@ ABLATIONS: dict[str, list[dict[str, object]]] = {
     "epochs": [{"OPTIM.MAX_EPOCH": 10}, {"OPTIM.MAX_EPOCH": 25}, PUBLISHED, {"OPTIM.MAX_EPOCH": 100}],
     "lr": [*({STAGE_TWO + "OPTIM.LR": rate} for rate in (0.02, 0.2)), PUBLISHED, {STAGE_TWO + "OPTIM.LR": 3.0}],
 }
-BASELINES = ("zsclip", "coop")
 
 
 class Variant:
-    """One row: a method, what is changed, and its runs by (draw, seed)."""
+    """One row: a method, what is changed, and its runs on a dataset by (class split, seed)."""
 
-    def __init__(self, args: argparse.Namespace, method: str, changed: dict[str, object]) -> None:
-        self.args, self.method, self.changed = args, METHODS[method], changed
-        self.runs = {(draw, seed): list(self.plan(draw, seed)) for draw in args.draws for seed in args.seeds}
+    def __init__(
+        self, request: Request, splits: Sequence[int], method: Method, changed: Mapping[str, object], dataset: str
+    ) -> None:
+        self.request, self.method, self.changed, self.dataset = request, method, changed, dataset
+        self.runs = {(split, seed): self.plan(split, seed) for split in splits for seed in request.seeds}
 
     @property
     def label(self) -> str:
@@ -61,19 +69,17 @@ class Variant:
             return self.method.trainer
         return " ".join(f"{key} {value}" for key, value in self.changed.items()) or "as published"
 
-    def plan(self, draw: int, seed: int) -> Iterator[Run]:
-        pairs = [word for key, value in self.changed.items() for word in (full_key(key), str(value))]
-        args = argparse.Namespace(**vars(self.args))
-        args.output = ablation_output(self.args.output, self.label, draw)
-        args.pairs = [*pairs, "DATASET.CLASS_DRAW", str(draw), *self.args.pairs]
-        yield from Planner(args, self.method, args.dataset, seed, self.recipe()).runs()
-
-    def recipe(self) -> str:
-        return self.args.recipe if self.method.synthesizes else ""
+    def plan(self, split: int, seed: int) -> list[Run]:
+        """Training and test."""
+        changed = [word for key, value in self.changed.items() for word in (full_key(key), str(value))]
+        pairs = (*changed, "DATASET.CLASS_DRAW", str(split), *self.request.pairs)
+        output = ablation_output(self.request.output, self.label, split)
+        one = {"methods": (self.method,), "datasets": (self.dataset,), "seeds": (seed,)}
+        return plan(replace(self.request, output=output, pairs=pairs, **one))
 
     @cached_property
     def figures(self) -> tuple[Series, Series, Series]:
-        """By (draw, seed): base accuracy, new accuracy, and the KL of stage 1's last epoch; read once."""
+        """By (class split, seed): base accuracy, new accuracy, and the KL of stage 1's last epoch; read once."""
         base, new, kl = {}, {}, {}
         for key, (trained, tested) in self.runs.items():
             for values, run in ((base, trained), (new, tested)):
@@ -85,14 +91,14 @@ class Variant:
         return Series(base), Series(new), Series(kl)
 
     def row(self, reference: "Variant") -> list[str]:
-        """Label, base, new, H, its difference to the reference's run of the same draw and seed, KL, runs."""
+        """Label, base, new, H, its difference to the reference's run of the same split and seed, KL, runs."""
         count, (base, new, kl) = len(self.runs), self.figures
         figures = [show(cell) for cell in (base.cell(count), new.cell(count), harmonic_cell(base, new, count))]
         own, other = harmonics(base, new), harmonics(*reference.figures[:2])
         paired = Series({key: own[key] - other[key] for key in own.keys() & other.keys()}).cell(count)
         difference = "–" if self is reference else show(paired, sign="+")
-        complete = str(min(len(base.values), len(new.values)))
-        return [self.label, *figures, difference, show(kl.cell(count), digits=4), complete]
+        runs = str(min(len(base.values), len(new.values)))
+        return [self.label, *figures, difference, show(kl.cell(count), digits=4), runs]
 
 
 def full_key(key: str) -> str:
@@ -107,44 +113,51 @@ def show(cell: Cell, digits: int = 2, sign: str = "") -> str:
     return "–" if cell.mean is None else f"{cell.mean:{sign}.{digits}f} ± {cell.std:.{digits}f}".replace("-", "−")
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="ablate.py"
-    )
-    parser.add_argument("ablation", choices=ABLATIONS, help=argparse.SUPPRESS)
-    parser.add_argument("dataset", metavar="DATASET", help="a name from configs/datasets")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--draws", type=int, nargs="+", default=[0, 1, 2], help="of the base classes (0 1 2)")
-    parser.add_argument("--recipe", default="", help="SHIP's, from configs/trainers/SHIP")
-    parser.add_argument("--baselines", action="store_true", help="rows of zero-shot CLIP and CoOp too")
-    parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE", help="pairs for train.py")
-    add_arguments(parser)
-    args = parser.parse_args(argv)
-    args.protocol = "base2new"
-    complete(args, parser, [args.dataset])
-    return args
+def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
+    parser = command_parser("ablate.py", __doc__)
+    parser.add_argument("ablation", metavar="ABLATION", choices=ABLATIONS, help=", ".join(ABLATIONS))
+    add_words(parser)
+    add_options(parser, seeds="1 2 3 4 5")
+    splits = "choices of the base classes (0 1 2)"
+    parser.add_argument("--class-splits", "--draws", action=Several, numbers=True, metavar="N", help=splits)
+    parser.add_argument("--baselines", dest="with_baselines", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(protocol="base2new", methods=["ship"])
+    args, request = read_request(parser, argv, SEEDS)
+    args.class_splits = args.class_splits or list(CLASS_SPLITS)
+    return args, request
+
+
+def variants_of(request: Request, ablation: str, splits: Sequence[int], dataset: str) -> list[Variant]:
+    """The rows of the table: baselines where they are wanted, then what the ablation changes."""
+    *baselines, ship = request.methods
+    settings = [*((method, PUBLISHED) for method in baselines), *((ship, changed) for changed in ABLATIONS[ablation])]
+    return [Variant(request, splits, *setting, dataset) for setting in settings]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     sys.stdout.reconfigure(line_buffering=True)
-    args = parse_args(argv)
-    baselines = [Variant(args, name, {}) for name in BASELINES] if args.baselines else []
-    variants = [*baselines, *(Variant(args, "ship", changed) for changed in ABLATIONS[args.ablation])]
-    runs = [run for variant in variants for pair in variant.runs.values() for run in pair]
+    args, request = parse_args(argv)
+    tables = [variants_of(request, args.ablation, args.class_splits, dataset) for dataset in request.datasets]
+    runs = [run for rows in tables for variant in rows for pair in variant.runs.values() for run in pair]
     print_recipes(runs)
+    if args.dry_run:
+        print_plan(runs)
+        return
     run_all(runs, Runner(args.quiet))
-    print_table(args, variants)
+    for rows in tables:
+        print_table(args, request, rows)
 
 
-def print_table(args: argparse.Namespace, variants: Sequence[Variant]) -> None:
+def print_table(args: argparse.Namespace, request: Request, variants: Sequence[Variant]) -> None:
+    """One dataset's."""
     headers = ["variant", "base", "new", "H", "Δ H, paired", "KL (nats)", "runs"]
     align = ["left", *["right"] * 6]
     reference = next(variant for variant in variants if variant.method.synthesizes and not variant.changed)
     rows = [variant.row(reference) for variant in variants]
-    print(f"\n{args.dataset}, {args.shots[0]} shots, base-to-new, {args.ablation}")
+    print(f"\n{request.label(reference.dataset)}, {request.shots[0]} shots, base-to-new, {args.ablation}")
     print(tabulate(rows, headers, disable_numparse=True, colalign=align))
-    print(f"Mean ± standard deviation over seeds {args.seeds} and draws of the base classes {args.draws}.")
-    print("Δ H, paired: to the run as published with the same draw and seed, in points.")
+    print(f"Mean ± standard deviation over seeds {list(request.seeds)} and class splits {args.class_splits}.")
+    print("Δ H, paired: to the run as published with the same class split and seed, in points.")
 
 
 if __name__ == "__main__":

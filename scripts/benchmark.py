@@ -1,115 +1,44 @@
-"""Measures SHIP on CoOp against the plain path, in one process, on a CLIP of random weights.
+"""Measures what SHIP costs on this machine, in one of five ways.
 
-    python scripts/benchmark.py [--backbone ViT-B/16] [--repeats 3] [--threads N] [--json]
+    python scripts/benchmark.py --repeats 3
+    python scripts/benchmark.py growth --plot plots
+    python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
+    python scripts/benchmark.py loading --round-trip 0.5
+    python scripts/benchmark.py memory --classes 1000 10000
 
-The plain path: CLIP's own modules over 77 tokens for every prompt, and images encoded again in every epoch. Each part
-is run in both ways by turns; that both come to the same values is checked before anything is printed. Memory is the
-peak above what was in use before. "of peak": operations a second as a share of the fastest fp32 matrix product here.
+parts    each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
+growth   a step of stage 2 against the number of classes, the context and the length of class names
+images   encoding images in bf16 and in fp32
+loading  the time to the first training step on a dataset of many listed images
+memory   the memory of a CoOp step against the number of classes
 
-The second table is not measured but computed from the first: a run on OxfordPets. The reference procedure is the
-plain path with stage 2 trained and evaluated five times. Exit status: 0; 1 where the two ways disagree; 2 for bad
-input.
+Each says more with --help: python scripts/benchmark.py growth --help
 """
 
-import json
+import importlib
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
+from common.errors import fail, unknown
+
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
-
-import compat  # noqa: E402
-
-compat.ensure()
-
-from bench import full_size, machine, tables, whole_run  # noqa: E402
-from bench.arguments import parser_of, prepared  # noqa: E402
-from bench.made_up import class_names  # noqa: E402
-from bench.measure import Disagreement, Row, compare  # noqa: E402
-from bench.parts import Evaluation, Images, StageOne, StageTwo, in_bf16, plain_path  # noqa: E402
-from dassl.data import DataManager  # noqa: E402
-
-from trainers.blocks.clip.backbone import Backbone  # noqa: E402
-from trainers.blocks.features.cache import FeatureCache  # noqa: E402
-
-CLASSES = 37  # OxfordPets' number
-BATCH = full_size.BATCH
-LEGEND = {
-    "training images": "read, augmented and encoded; bf16: TRAINER.FEATURES.IMAGE_PREC",
-    "stage-1 step": f"PromptVAE, {BATCH} prompts of {full_size.BASE} classes",
-    "stage-2 step": f"CoOp among {CLASSES} classes, {BATCH} real and {BATCH} synthesized features",
-    "evaluation": f"of CoOp among {CLASSES} classes; ours has the images' features kept",
-    "small whole run": whole_run.WORDS,
-}
+BENCHMARKS = ("parts", "growth", "images", "loading", "memory")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = parser_of("benchmark.py", __doc__)
-    args = parser.parse_args(argv)
-    backbone = prepared(parser, args)
-    peak = machine.peak_flops()
-    try:
-        rows = measure(backbone, args.repeats)
-    except Disagreement as error:
-        sys.exit(f"error: {error}")
-    about = {"backbone": f"{args.backbone}, random weights", "repeats": args.repeats, "machine": machine.described()}
-    print(as_json(about, rows, peak) if args.json else report(about, rows, peak))
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["-h"], ["--help"]):
+        print(f"usage: python scripts/benchmark.py [{'|'.join(BENCHMARKS)}] [options]\n\n{__doc__.strip()}")
+        return
+    name = words.pop(0) if words and not words[0].startswith("-") else BENCHMARKS[0]
+    if name not in BENCHMARKS:
+        fail(unknown("benchmark", name, BENCHMARKS))
+    sys.path.insert(0, str(CHECKOUT))
+    import compat
 
-
-def measure(backbone: Backbone, repeats: int) -> dict[str, Row]:
-    """The parts in both ways."""
-    names, ways = class_names(CLASSES), (plain_path(backbone), backbone)
-    compared = partial(compare, model=backbone.model, repeats=repeats)
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        root = Path(folder)
-        whole_run.pictures(root)
-        data = whole_run.data(root, backbone.resolution)
-        caches = [FeatureCache(place, "pictures", {}) for place in (None, root / "cache")]
-        tests = [Evaluation(way, names, data.test_loader, cache) for way, cache in zip(ways, caches, strict=True)]
-        runs = [whole_run.WholeRun(way, root, plain=way is not backbone) for way in ways]
-        return {
-            **measured_images(ways, data, repeats),
-            "stage 1": compared("stage-1 step", *(StageOne(way, names[: full_size.BASE], BATCH) for way in ways)),
-            "stage 2": compared("stage-2 step", *(StageTwo(way, names, BATCH) for way in ways)),
-            "evaluation": compared(f"evaluation, {len(data.dataset.test)} images", *tests),
-            "run": compared("small whole run", *runs, once=True),
-        }
-
-
-def measured_images(ways: Sequence[Backbone], data: DataManager, repeats: int) -> dict[str, Row]:
-    """Where the machine can, once more with ours in bf16."""
-    title, (plain, ours) = f"{len(data.dataset.train_x)} training images", ways
-    others = {"images": (title, ours), "bf16": (f"{title}, bf16", in_bf16(ours))}
-    return {
-        name: compare(title, *(Images(way, data.train_loader_x) for way in (plain, other)), ours.model, repeats)
-        for name, (title, other) in others.items()
-        if other
-    }
-
-
-def report(about: dict, rows: dict[str, Row], peak: float) -> str:
-    """What was measured, and what is computed from it."""
-    return "\n".join(
-        [
-            f"{about['backbone']}; {machine.in_words(about['machine'])}",
-            f"fastest fp32 matrix product: {peak / 1e9:.0f} GFLOP/s; medians of {about['repeats']}",
-            f"\n{tables.measured(list(rows.values()), peak)}\n",
-            *(f"{title}: {text}" for title, text in LEGEND.items()),
-            f"\nNot measured, but computed from the steps above: {full_size.WORDS}",
-            f"\n{tables.steps(full_size.parts(rows))}",
-            f"\n{tables.totals(full_size.totals(rows))}",
-        ]
-    )
-
-
-def as_json(about: dict, rows: dict[str, Row], peak: float) -> str:
-    measured = {name: tables.as_json(row, peak) for name, row in rows.items()}
-    computed = {"steps": [asdict(part) for part in full_size.parts(rows)], "hours": full_size.totals(rows)}
-    return json.dumps({**about, "peak_flops": peak, "measured": measured, "computed": computed}, indent=4)
+    compat.ensure()  # makes dassl and clip importable, so it comes before the benchmark's imports
+    importlib.import_module(f"bench.commands.{name}").main(words)
 
 
 if __name__ == "__main__":

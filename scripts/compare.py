@@ -1,60 +1,33 @@
 """Every method on the same samples: runs what is not complete, then prints the table.
 
-    bash scripts/compare.sh DATASET… [--methods …] [--protocol base2new] [--seeds 1 2 3]
+    bash scripts/compare.sh DATASET… [SEED…] [options] [KEY VALUE …]
+    bash scripts/compare.sh shapes
+    bash scripts/compare.sh oxford_pets eurosat --methods coop ship --seeds 1 2 3
+    bash scripts/compare.sh imagenet --protocol xd TRAINER.FEATURES.VIEWS 10
 
-A run that fails is shown in its cell and the others go on; the exit status is then 1.
+A run that fails is shown in its cell and the others go on; the exit status is then 1, and 2 for bad input.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from layout import PROTOCOLS, TARGETS
-from methods import METHODS
-from protocols import Planner, add_arguments, complete, print_recipes, print_table
-from runs import Run, RunError, Runner, note_failure, training_failed
+from common.arguments import command_parser
+from protocols.planner import plan
+from protocols.request import Request, add_methods, add_options, add_words, read_request
+from protocols.runs import Run, RunError, Runner, note_failure, print_recipes, training_failed
+from report.table import print_table
+from sweeping.tasks import print_plan
 from tqdm import tqdm
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="compare.sh"
-    )
-    parser.add_argument(
-        "datasets", metavar="DATASET", nargs="+", help="names from configs/datasets; xd, dg: the source"
-    )
-    add_comparison(parser)
+def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
+    parser = command_parser("compare.sh", __doc__)
+    add_words(parser)
+    add_methods(parser)
+    add_options(parser)
     parser.add_argument("--verbose", action="store_true", help="show what each run prints")
-    args = parser.parse_args(argv)
-    complete_comparison(args, parser)
-    return args
-
-
-def add_comparison(parser: argparse.ArgumentParser) -> None:
-    """What compare.sh and sweep.py have in common, besides the datasets."""
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="base2new")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE", help="pairs for train.py")
-    add_arguments(parser)
-
-
-def complete_comparison(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Fills in what follows from what was given; ends the program where something does not fit."""
-    if args.protocol in TARGETS and len(args.datasets) > 1:
-        parser.error(f"{args.protocol} has one source: give one DATASET")
-    complete(args, parser, args.datasets)
-
-
-def plan(args: argparse.Namespace) -> list[Run]:
-    """All runs, each once: methods may share the training that another protocol's test is of."""
-    runs: dict = {}
-    for dataset in args.datasets:
-        for name in args.methods:
-            for seed in args.seeds:
-                for run in Planner(args, METHODS[name], dataset, seed).runs():
-                    runs.setdefault(run.folder, run)
-    return list(runs.values())
+    return read_request(parser, argv)
 
 
 def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
@@ -75,11 +48,14 @@ def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
-    runs = plan(args)
+    args, request = parse_args(argv)
+    runs = plan(request)
     print_recipes(runs)
+    if args.dry_run:
+        print_plan(runs)
+        return
     failures = list(execute(runs, Runner(quiet=not args.verbose, say=tqdm.write, bars=args.verbose)))
-    print_table(args, args.datasets, args.seeds)
+    print_table(request, request.seeds)
     for message in failures:
         print(f"failed: {message}", file=sys.stderr)
     sys.exit(1 if failures else 0)

@@ -1,9 +1,11 @@
 """Says what is ready and what is missing: Python, PyTorch, engine, CLIP's weights, datasets; and what to do next.
 
+    python scripts/doctor.py [DATASET…] [options]
     python scripts/doctor.py
-    python scripts/doctor.py oxford_pets --root /data --deep
+    python scripts/doctor.py oxford_pets --data /path/to/datasets --deep
 
-Nothing is written. Exit status 1 if the environment is at fault or a dataset that was named is not ready.
+Nothing is written. Exit status: 0; 1 if the environment is at fault or a dataset that was named is not ready; 2 for
+bad input.
 """
 
 from __future__ import annotations  # so that an old Python gets as far as being told so
@@ -15,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 try:
-    from catalogue import default_data, known_names, unknown_name
+    from common.arguments import Several, add_data, command_parser, default_data
     from fetch.sources import read_sources
     from health.environment import Check, check_environment
+    from protocols.catalogue import known_names, unknown_name
     from tabulate import tabulate
 except ImportError as missing:
     sys.exit(
@@ -26,18 +29,14 @@ except ImportError as missing:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="doctor.py"
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: all of configs/datasets)")
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=default_data(),
-        help="folder of the datasets (default: the environment's DATA, else data/ in the checkout)",
-    )
-    parser.add_argument("--deep", action="store_true", help="also decode every image and check CLIP's weights")
-    args = parser.parse_args(argv)
+    parser = command_parser("doctor.py", __doc__)
+    add = parser.add_argument
+    add("names", nargs="*", metavar="DATASET", help="names from configs/datasets (default: all)")
+    add("--datasets", action=Several, metavar="DATASET", help="the same as DATASET…")
+    add_data(parser, "--root")
+    add("--deep", action="store_true", help="also decode every image and check CLIP's weights")
+    args = parser.parse_intermixed_args(argv)
+    args.names += [*(args.datasets or ()), *args.rest]
     for name in args.names:
         if name not in known_names():
             parser.error(unknown_name(name))
@@ -79,7 +78,7 @@ def absolute(path: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    checks, reports, root = check_environment(args.deep), [], absolute(args.root)
+    checks, reports, root = check_environment(args.deep), [], absolute(args.data)
     print_environment(checks)
     works = not any(check.is_needed and check.remedy for check in checks)
     if works:

@@ -1,10 +1,12 @@
 """Fetches datasets into DATA, in the layout that the loaders read; what is there is kept, what broke off goes on.
 
-    python scripts/download.py oxford_pets eurosat
-    python scripts/download.py all --root /data
+    python scripts/download.py DATASET… [options]
+    python scripts/download.py oxford_pets eurosat --data /path/to/datasets
+    python scripts/download.py all --dry-run
 
 Addresses come from configs/sources.yaml. A file that cannot be fetched can be put into the dataset's folder by hand,
-under its name: the same command then unpacks it. Exit status 1 if a dataset is not whole at the end.
+under its name: the same command then unpacks it. Exit status: 0; 1 if a dataset is not whole at the end; 2 for bad
+input.
 """
 
 import argparse
@@ -12,35 +14,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from catalogue import CatalogueError, Dataset, default_data, first_line, known_names, prepare_imports, unknown_name
+from common.arguments import Several, add_data, command_parser
+from common.errors import fail
 from fetch.sources import Sources, SourcesError, read_sources
+from protocols.catalogue import CatalogueError, Dataset, first_line, known_names, prepare_imports, unknown_name
 from tabulate import tabulate
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="download.py"
-    )
-    parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or names from {', '.join(known_names())}")
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=default_data(),
-        help="folder of the datasets (default: the environment's DATA, else data/ in the checkout)",
-    )
-    parser.add_argument("--keep-archives", action="store_true", help="default: deleted when they have been unpacked")
-    parser.add_argument(
-        "--sources", type=Path, metavar="FILE", help="other addresses, as configs/sources.yaml has them"
-    )
-    parser.add_argument("--tries", type=int, default=4, help="of a transfer that gets no further (4)")
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="before the first further try, then twice that … (1)",
-    )
-    args = parser.parse_args(argv)
+    parser = command_parser("download.py", __doc__)
+    add = parser.add_argument
+    add("names", nargs="*", metavar="DATASET", help=f"all, or names from {', '.join(known_names())}")
+    add("--datasets", action=Several, metavar="DATASET", help="the same as DATASET…")
+    add_data(parser, "--root")
+    add("--dry-run", action="store_true", help="say what is missing; fetch nothing")
+    add("--keep-archives", action="store_true", help="default: deleted when they have been unpacked")
+    add("--sources", type=Path, metavar="FILE", help="other addresses, as configs/sources.yaml has them")
+    add("--tries", type=int, default=4, help="of a transfer that gets no further (4)")
+    pause = "before the first further try, then twice that … (1)"
+    add("--wait", type=float, default=1.0, metavar="SECONDS", help=pause)
+    args = parser.parse_intermixed_args(argv)
+    args.names += [*(args.datasets or ()), *args.rest]
+    if not args.names:
+        parser.error("the following arguments are required: DATASET")
     for name in args.names:
         if name != "all" and name not in known_names():
             parser.error(unknown_name(name))
@@ -64,7 +60,7 @@ def provide(name: str, sources: dict[str, Sources], args: argparse.Namespace) ->
     if name in sources and sources[name].note:
         return True, sources[name].note
     try:
-        dataset = Dataset(name, args.root)
+        dataset = Dataset(name, args.data)
     except CatalogueError as error:
         return False, first_line(error)
     if dataset.is_rendered:
@@ -74,7 +70,7 @@ def provide(name: str, sources: dict[str, Sources], args: argparse.Namespace) ->
         return True, source.note
     print(f"{name}: {dataset.folder}", flush=True)
     findings = dataset.inspect()
-    if shortcomings(dataset, source, findings):
+    if shortcomings(dataset, source, findings) and not args.dry_run:
         options = Options(args.keep_archives, Patience(args.tries, args.wait))
         attempt(Preparation(dataset, source, options))
         findings = dataset.inspect()
@@ -102,8 +98,8 @@ def run(args: argparse.Namespace) -> bool:
     sources, rows = read_sources(args.sources), []
     prepare_imports()
     for name in chosen(args.names, sources):
-        complete, line = provide(name, sources, args)
-        rows.append((name, "ready" if complete else "NOT READY", line))
+        ready, line = provide(name, sources, args)
+        rows.append((name, "ready" if ready else "NOT READY", line))
     print(f"\n{tabulate(rows, tablefmt='plain')}")
     return all(row[1] == "ready" for row in rows)
 
@@ -111,14 +107,13 @@ def run(args: argparse.Namespace) -> bool:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     try:
-        complete = run(args)
+        ready = run(args)
     except (SourcesError, CatalogueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(error)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
-    sys.exit(0 if complete else 1)
+    sys.exit(0 if ready else 1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Plots of runs, as PNG and PDF: base against new accuracy, accuracy against shots, difference to CoOp.
 
-python scripts/plots.py [OUTPUT …] [--protocol base2new|fewshot] [--to FOLDER]
+    python scripts/plots.py [OUTPUT …] [options]
+    python scripts/plots.py --protocol fewshot --methods coop ship --to plots
 
 base2new: scatter_DATASET_Nshots, with curves of equal H, also of the average over datasets; difference_METHOD_Nshots,
 a bar per dataset, or differences_Nshots, a bar per method, where there is one dataset. fewshot: shots. Reads what
@@ -11,24 +12,19 @@ import argparse
 import math
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from os.path import commonprefix
 from pathlib import Path
 
+from common.arguments import command_parser
+from common.errors import fail
+from protocols.methods import METHODS, SHIP, classifier_in, find_method, title_of
 from report.blocks import AVERAGE, Block, NoRuns, build
-from report.results import load, report_unreadable
-from report.rows import Method
-from tables import fail
-
-OUTPUT = Path(__file__).resolve().parents[1] / "output"
-NAMES = {
-    "ZeroshotCLIP": "CLIP",
-    "CLIPAdapter": "CLIP-Adapter",
-    "TipAdapter": "Tip-Adapter",
-    "TipAdapterF": "Tip-Adapter-F",
-}
-CARRIED = {"": "CoOp", "clip_adapter": "CLIP-Adapter", "cocoop": "CoCoOp", "tip_adapter_f": "Tip-Adapter-F"}
+from report.choice import add_choice, chosen_runs, read_choice
+from report.results import report_unreadable
+from report.rows import MethodRuns
+from report.saving import save
 
 
 def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
@@ -80,59 +76,48 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("_")
 
 
-def labels(methods: Sequence[Method]) -> list[str]:
+def labels(methods: Sequence[MethodRuns]) -> list[str]:
     """Methods as papers name them; recipes tell apart the rows of one trainer, by what differs in them."""
-    counts = Counter(method.trainer for method in methods)
-    return [
-        label(method, [other.label() for other in methods if other.trainer == method.trainer])
-        if counts[method.trainer] > 1
-        else NAMES.get(method.trainer, method.trainer)
-        for method in methods
-    ]
+    recipes = defaultdict(list)
+    for method in methods:
+        recipes[method.trainer].append(method.label())
+    return [label(method.trainer, method.label(), recipes[method.trainer]) for method in methods]
 
 
-def label(method: Method, recipes: Sequence[str]) -> str:
-    shared = len(commonprefix([recipe.split("_") for recipe in recipes]))
-    ends = {recipe: "_".join(recipe.split("_")[shared:]) for recipe in recipes}
-    end, name = ends[method.label()], NAMES.get(method.trainer, method.trainer)
-    if name == "SHIP" and set(ends.values()) <= set(CARRIED):
-        return f"{CARRIED[end]} + SHIP"
-    return f"{name} ({end})" if end else name
+def label(trainer: str, recipe: str, recipes: Sequence[str]) -> str:
+    """One row's label; `recipes`: those of all rows of the trainer."""
+    name = title_of(trainer)
+    if len(recipes) == 1:
+        return name
+    shared = len(commonprefix([other.split("_") for other in recipes]))
+    ends = {other: "_".join(other.split("_")[shared:]) for other in recipes}
+    if trainer == METHODS[SHIP].trainer and all(map(names_classifier, ends, ends.values())):
+        return f"{METHODS[classifier_in(recipe)].title} + SHIP"
+    return f"{name} ({ends[recipe]})" if ends[recipe] else name
 
 
-def save(drawn: Iterator[tuple[str, object]], folder: Path) -> list[Path]:
-    """Writes each figure twice; the folder is made with the first."""
-    written = []
-    for name, figure in drawn:
-        folder.mkdir(parents=True, exist_ok=True)
-        for ending in ("png", "pdf"):
-            written.append(folder / f"{name}.{ending}")
-            figure.savefig(written[-1], dpi=300)
-    return written
+def names_classifier(recipe: str, end: str) -> bool:
+    """Whether the end of a recipe of SHIP says what SHIP is on, and nothing else."""
+    return end in ("", *METHODS) or find_method(f"{SHIP}_{classifier_in(recipe)}").takes_two_recipes
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="plots.py"
-    )
-    add = parser.add_argument
-    add("outputs", metavar="OUTPUT", type=Path, nargs="*", help="folders of runs (default: output/ in the checkout)")
-    add("--protocol", choices=("base2new", "fewshot"), default="base2new")
-    add("--dataset", metavar="NAME", nargs="+", action="extend", help="datasets (default: all with runs)")
-    add("--seeds", metavar="SEED", type=int, nargs="+", help="those to take and to expect (default: all found)")
-    add("--to", metavar="FOLDER", type=Path, default=Path("plots"), help="where the files go (plots/)")
-    return parser.parse_args(argv)
+    parser = command_parser("plots.py", __doc__)
+    add_choice(parser)
+    parser.add_argument("--protocol", choices=("base2new", "fewshot"), default="base2new")
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path("plots"), help="of the files (plots/)")
+    return read_choice(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    outputs = args.outputs or [OUTPUT]
-    runs = load(outputs, args.protocol, args.seeds)
+    runs = chosen_runs(args)
     unreadable = report_unreadable(runs)
     try:
-        files = save(draw(build(runs, args.protocol, args.dataset, seeds=args.seeds), args.protocol), args.to)
+        files = save(draw(build(runs, args.protocol, args.datasets, seeds=args.seeds), args.protocol), args.to)
     except NoRuns as missing:
-        fail(f"no {missing} under {', '.join(map(str, outputs))}; `python scripts/tables.py` says how to make them.")
+        where = ", ".join(map(str, args.outputs))
+        fail(f"no {missing} under {where}; `python scripts/tables.py` says how to make them.")
     except ModuleNotFoundError as missing:
         if not (missing.name or "").startswith("matplotlib"):
             raise

@@ -1,5 +1,7 @@
 """Pre-trains the small CLIP of `shapes` on pictures and captions of its renderer: datasets/assets/shapes_clip.pt.
 
+    python scripts/pretrain_shapes_clip.py --output output/shapes_clip.pt
+
 Three stages, since contrastive training from scratch does not take off in minutes: the image tower learns to name
 class and scene, the text tower learns to match its features, then both train together. All 99 classes are seen, as
 CLIP has seen those of the benchmarks; figures are given on ShapesDev's classes alone, so that choices rest on them.

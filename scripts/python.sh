@@ -4,6 +4,9 @@ if [[ -z "${PYTHON:-}" ]]; then
     if [[ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" && -x "$checkout/.venv/bin/python" ]]; then
         PYTHON=$checkout/.venv/bin/python
     else
-        PYTHON=$(command -v python || command -v python3)
+        PYTHON=$(command -v python || command -v python3) || {
+            echo "error: no Python is found; bash scripts/quickstart.sh says what is needed" >&2
+            exit 2
+        }
     fi
 fi

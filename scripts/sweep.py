@@ -1,7 +1,8 @@
 """Many runs at once, on this machine or on SLURM: runs what is not complete, then prints the table.
 
-    python scripts/sweep.py --datasets DATASET… [--methods …] [--seeds 1 2 3] [--protocol base2new] [--jobs N]
-    python scripts/sweep.py --datasets DATASET… --executor slurm [--partition NAME] [--gpus 1] [--slurm KEY=VALUE …]
+    python scripts/sweep.py DATASET… [SEED…] [options] [KEY VALUE …]
+    python scripts/sweep.py oxford_pets eurosat --methods coop ship --seeds 1 2 3 --jobs 4 --dry-run
+    python scripts/sweep.py imagenet --protocol xd --executor slurm --partition NAME --gpus 1 --slurm account=NAME
 
 One job a run; a test waits for its training. A job that fails is repeated once; what fails again is listed with its
 logs and shown in its cell, and the others go on. Ctrl-C cancels the jobs, which keep their newest epoch; the same
@@ -15,31 +16,24 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from compare import add_comparison, complete_comparison, plan
-from protocols import print_recipes, print_table
+from common.arguments import command_parser
+from common.errors import fail
+from protocols.planner import plan
+from protocols.request import Request, add_methods, add_options, add_words, read_request
+from protocols.runs import print_recipes
+from report.table import print_table
 from sweeping.backend import Backend, SweepError
 from sweeping.folders import SweepFolder
-from sweeping.options import add_slurm, complete_slurm, positive
-from sweeping.tasks import State, Task, plan_lines, tasks_of
+from sweeping.options import add_slurm, positive, read_slurm
+from sweeping.tasks import State, Task, print_plan, tasks_of
 from sweeping.view import View
-from tables import fail
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="sweep.py"
-    )
-    parser.add_argument(
-        "--datasets",
-        metavar="DATASET",
-        nargs="+",
-        required=True,
-        help="names from configs/datasets; xd, dg: the source",
-    )
-    add_comparison(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print what is complete and what would run; write nothing"
-    )
+def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
+    parser = command_parser("sweep.py", __doc__)
+    add_words(parser)
+    add_methods(parser)
+    add_options(parser)
     parser.add_argument("--executor", choices=("local", "slurm"), default="local")
     parser.add_argument(
         "--jobs",
@@ -47,10 +41,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="local: runs at a time (default: one a GPU, else one a core); slurm: those of one array (default: all)",
     )
     add_slurm(parser)
-    args = parser.parse_args(argv)
-    complete_comparison(args, parser)
-    complete_slurm(args, parser)
-    return args
+    args, request = read_request(parser, argv)
+    read_slurm(args, parser)
+    return args, request
 
 
 def backend(args: argparse.Namespace, folder: SweepFolder, runs: int) -> Backend:
@@ -93,13 +86,13 @@ def report(tasks: Sequence[Task]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
-    runs = plan(args)
+    args, request = parse_args(argv)
+    runs = plan(request)
     print_recipes(runs)
-    tasks = tasks_of(runs)
     if args.dry_run:
-        print("\n".join(plan_lines(tasks)))
+        print_plan(runs)
         return
+    tasks = tasks_of(runs)
     try:
         stopped_by = run(args, tasks)
     except SweepError as error:
@@ -107,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if stopped_by is not None:
         print(f"stopped by {signal.Signals(stopped_by).name}; the same command goes on", file=sys.stderr)
         sys.exit(128 + stopped_by)
-    print_table(args, args.datasets, args.seeds)
+    print_table(request, request.seeds)
     sys.exit(report(tasks))
 
 

@@ -1,6 +1,8 @@
 """Tables of runs: methods in rows, mean ± deviation over seeds, beside published figures where wanted.
 
-python scripts/tables.py [OUTPUT …] [--protocol base2new|gzsl|xd|dg|fewshot] [--format text|markdown|latex|csv]
+    python scripts/tables.py [OUTPUT …] [options]
+    python scripts/tables.py --protocol xd --methods coop ship --format latex
+    python scripts/tables.py output other/output --datasets dtd eurosat --published mine.yaml
 
 Reads results.json, else Dassl's log.txt (upstream's CoOp, CoCoOp, MaPLe), and marks which. Exit status: 0; 1 with the
 table where a results.json cannot be read, which counts as missing; 2 where there are no runs, or for bad input.
@@ -11,42 +13,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from layout import PROTOCOLS
+from common.arguments import command_parser
+from common.errors import fail
+from protocols.layout import PROTOCOLS
 from report.blocks import NoRuns, build
+from report.choice import add_choice, chosen_runs, read_choice
 from report.published import PUBLISHED, PublishedError
 from report.render import FORMATS, render
-from report.results import load, report_unreadable
-
-OUTPUT = Path(__file__).resolve().parents[1] / "output"
-
-
-def table(
-    outputs: Sequence[Path],
-    protocol: str,
-    datasets: Sequence[str] | None = None,
-    format: str = "text",
-    published: Sequence[Path] = (),
-    seeds: Sequence[int] | None = None,
-) -> str:
-    """A protocol's table of the runs under `outputs`, for all datasets that have runs unless some are named.
-
-    `seeds`: those to take and to expect; by default all that a run was found for. Raises NoRuns, PublishedError.
-    """
-    runs = load(outputs, protocol, seeds)
-    report_unreadable(runs)
-    return render(build(runs, protocol, datasets, published, seeds), format)
+from report.results import report_unreadable
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="tables.py"
-    )
+    parser = command_parser("tables.py", __doc__)
     add = parser.add_argument
-    add("outputs", metavar="OUTPUT", type=Path, nargs="*", help="folders of runs (default: output/ in the checkout)")
+    add_choice(parser)
     add("--protocol", choices=PROTOCOLS, default="base2new")
     add("--format", choices=FORMATS, default="text")
-    add("--dataset", metavar="NAME", nargs="+", action="extend", help="datasets, or targets (default: all with runs)")
-    add("--seeds", metavar="SEED", type=int, nargs="+", help="those to take and to expect (default: all found)")
     add(
         "--published",
         metavar="FILE",
@@ -55,29 +37,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="extend",
         help="published figures too: those of configs/published.yaml and of files of your own in the same shape",
     )
-    args = parser.parse_args(argv)
+    args = read_choice(parser, argv)
     if any(path.is_dir() for path in args.published or ()):
         parser.error("--published takes files; name the folders of runs before it")
     return args
 
 
-def fail(message: object) -> None:
-    """Ends the program for bad input."""
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    outputs = args.outputs or [OUTPUT]
     papers = [] if args.published is None else [PUBLISHED, *args.published]
-    runs = load(outputs, args.protocol, args.seeds)
+    runs = chosen_runs(args)
     unreadable = report_unreadable(runs)
     try:
-        text = render(build(runs, args.protocol, args.dataset, papers, args.seeds), args.format)
+        text = render(build(runs, args.protocol, args.datasets, papers, args.seeds), args.format)
     except NoRuns as missing:
         fail(
-            f"no {missing} under {', '.join(map(str, outputs))}.\n"
+            f"no {missing} under {', '.join(map(str, args.outputs))}.\n"
             f"Make them with: bash scripts/ship/{args.protocol}.sh {missing.dataset or 'DATASET'}"
         )
     except PublishedError as error:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SHIP's ablation context: bash scripts/ablations/context.sh DATASET [--seeds …] [--draws …] [--help]
+# SHIP's ablation context: bash scripts/ablations/context.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
 exec "$PYTHON" "$checkout/scripts/ablate.py" context "$@"

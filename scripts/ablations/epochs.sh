@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SHIP's ablation epochs: bash scripts/ablations/epochs.sh DATASET [--seeds …] [--draws …] [--help]
+# SHIP's ablation epochs: bash scripts/ablations/epochs.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
 exec "$PYTHON" "$checkout/scripts/ablate.py" epochs "$@"

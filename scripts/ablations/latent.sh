@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SHIP's ablation latent: bash scripts/ablations/latent.sh DATASET [--seeds …] [--draws …] [--help]
+# SHIP's ablation latent: bash scripts/ablations/latent.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
 exec "$PYTHON" "$checkout/scripts/ablate.py" latent "$@"

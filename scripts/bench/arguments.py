@@ -3,6 +3,7 @@
 import argparse
 
 import torch
+from common.arguments import command_parser
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import Chunks
@@ -12,11 +13,9 @@ from . import machine
 from .architectures import SIZES, random_clip
 
 
-def parser_of(program: str, description: str) -> argparse.ArgumentParser:
+def parser_of(benchmark: str, description: str) -> argparse.ArgumentParser:
     """With the options that these benchmarks share."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, prog=program
-    )
+    parser = command_parser(f"benchmark.py {benchmark}", description)
     add = parser.add_argument
     add("--backbone", default="ViT-B/16", help=f"sizes: {', '.join(SIZES)}; (ViT-B/16)")
     add("--repeats", type=int, default=3, help="times whose median is given (3)")

@@ -8,7 +8,7 @@ BASE, SHOTS, TEST = 19, 16, 3669  # of 37 classes; images of a class, and in the
 EPOCHS, VIEWS = (50, 200), 10
 BATCH = 32  # of a measured step of either stage; stage 1's steps of 256 are counted as eight
 TRIALS = 5  # trainings of stage 2 in the reference procedure, each with its evaluation
-WORDS = (
+DESCRIPTION = (
     f"OxfordPets, 37 classes, {BASE} of them base, {SHOTS} shots, {EPOCHS[0]} + {EPOCHS[1]} epochs, {TEST:,} test "
     f"images; ours with {VIEWS} views; reference: the plain path, stage 2 trained and evaluated {TRIALS} times"
 )
@@ -49,13 +49,13 @@ def both(row: Row) -> tuple[float, float]:
     return row.plain.seconds, row.ours.seconds
 
 
-def hours(composed: list[Part], seeds: int = 1, kept: tuple[str, ...] = ()) -> dict[str, float]:
-    """Of runs with so many seeds. Ours encodes test images with the first; images of `kept` it has encoded before."""
+def hours(composed: list[Part], seeds: int = 1, cached: tuple[str, ...] = ()) -> dict[str, float]:
+    """Of runs with so many seeds. Ours encodes test images with the first, and those in `cached` not at all."""
 
     def times(part: Part, procedure: str) -> int:
         if procedure != "ours":
             return seeds
-        return 0 if part.title in kept else 1 if part.title == "test image" else seeds
+        return 0 if part.title in cached else 1 if part.title == "test image" else seeds
 
     return {
         name: sum(times(part, name) * part.seconds(name) for part in composed) / 3600 for name in composed[0].times
@@ -64,11 +64,11 @@ def hours(composed: list[Part], seeds: int = 1, kept: tuple[str, ...] = ()) -> d
 
 def totals(rows: dict[str, Row]) -> dict[str, dict[str, float]]:
     """Hours of runs in several circumstances."""
-    fp32, kept = parts(rows), ("training image", "test image")
+    fp32, images = parts(rows), ("training image", "test image")
     found = {
         "one seed": hours(fp32),
         "seeds 1 2 3, test images encoded once": hours(fp32, seeds=3),
-        "a later run of the seed, features kept": hours(fp32, kept=kept),
+        "a later run of the seed, features kept": hours(fp32, cached=images),
     }
     if "bf16" in rows:
         found["one seed, ours with images in bf16"] = hours(parts(rows, "bf16"))

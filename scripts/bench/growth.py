@@ -22,11 +22,11 @@ LONG = 8  # seconds: steps that take longer are not repeated
 
 @dataclass(frozen=True)
 class Setting:
-    """A step: classes, context tokens (None: "a photo of a"), words of a class name (None: as ImageNet's)."""
+    """A step: classes, context tokens (None: "a photo of a"), tokens of a class name (None: as ImageNet's)."""
 
     classes: int = 100
     context: int | None = None
-    words: int | None = None
+    name_tokens: int | None = None
 
 
 @dataclass
@@ -53,11 +53,11 @@ class Series:
     points: list[Point] = field(default_factory=list)
 
 
-def planned(classes: Sequence[int], contexts: Sequence[int], words: Sequence[int]) -> list[Series]:
+def planned(classes: Sequence[int], contexts: Sequence[int], tokens: Sequence[int]) -> list[Series]:
     return [
         Series("classes", "4 context tokens, names as ImageNet's", {n: Setting(n) for n in classes}),
         Series("context tokens", "100 classes, names as ImageNet's", {n: Setting(context=n) for n in contexts}),
-        Series("tokens a class name", "100 classes, 4 context tokens", {n: Setting(words=n) for n in words}),
+        Series("tokens a class name", "100 classes, 4 context tokens", {n: Setting(name_tokens=n) for n in tokens}),
     ]
 
 
@@ -72,7 +72,7 @@ def measure(series: Iterable[Series], backbone: Backbone, repeats: int) -> None:
 
 def point(value: int, setting: Setting, backbone: Backbone, repeats: int) -> Point:
     """A warm-up and the median of `repeats`; a step that is long, once."""
-    step = StageTwo(backbone, class_names(setting.classes, setting.words), REAL, setting.context)
+    step = StageTwo(backbone, class_names(setting.classes, setting.name_tokens), REAL, setting.context)
     first: list[float] = []
     with counts(backbone.model) as seen, parts_of(backbone) as parts:
         timed(step, first)

@@ -40,7 +40,7 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def in_words(about: dict) -> str:
+def summary(about: dict) -> str:
     code = about["code"]
     commit = str(code.get("commit") or code.get("version"))[:10] + (" with changes" if code.get("dirty") else "")
     return (

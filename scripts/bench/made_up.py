@@ -16,17 +16,17 @@ def class_names(count: int, words: int | None = None) -> list[str]:
     """Names of so many words each that CLIP's tokenizer has a token for; by default about as long as ImageNet's."""
     whole = [token.removesuffix("</w>") for token in tokenizer().encoder if token.endswith("</w>")]
     known = [word for word in whole if word.isalpha() and word.isascii()]
-    draw = random.Random(0)
-    lengths = draw.choices(range(1, 1 + len(WORDS)), WORDS, k=count) if words is None else [words] * count
-    return [" ".join(draw.choices(known, k=length)) for length in lengths]
+    generator = random.Random(0)
+    lengths = generator.choices(range(1, 1 + len(WORDS)), WORDS, k=count) if words is None else [words] * count
+    return [" ".join(generator.choices(known, k=length)) for length in lengths]
 
 
 def noise(count: int, height: int, width: int) -> Tensor:
     """So many pictures (B, 3, H, W): normal noise of several degrees of smoothness."""
-    draw, pictures = torch.Generator().manual_seed(0), []
+    generator, pictures = torch.Generator().manual_seed(0), []
     for index in range(count):
         grains = [max(2, side >> index % 6) for side in (height, width)]
-        grain = torch.randn(1, 3, *grains, generator=draw)
+        grain = torch.randn(1, 3, *grains, generator=generator)
         pictures.append(torch.nn.functional.interpolate(grain, (height, width), mode="bicubic"))
     return torch.cat(pictures)
 

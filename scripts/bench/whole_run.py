@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CLASSES, SHOTS, TEST = 4, 2, 2  # half of the classes base; images of a class
 VIEWS, EPOCHS = 1, (5, 20)  # a tenth of 10 views, and of 50 and 200 epochs
 SIZE = (375, 500)  # of the pictures, about those of OxfordPets
-WORDS = (
+DESCRIPTION = (
     f"base2new, {CLASSES} classes, {SHOTS} shots, {EPOCHS[0]} + {EPOCHS[1]} epochs, {VIEWS} view, "
     f"{CLASSES * TEST} test images; training and both tests, ours encoding each image for the first time"
 )
@@ -58,7 +58,7 @@ class WholeRun:
 
 def configuration(root: Path, folder: Path, classes: str, resolution: int) -> CfgNode:
     """That of train.py for the pictures under `root`, with SHIP's recipe."""
-    words = [
+    arguments = [
         *("--root", root, "--output-dir", folder, "--seed", 1, "--trainer", "SHIP", "--no-cache"),
         *("--dataset-config-file", CHECKOUT / "configs/datasets/imagefolder.yaml"),
         *("--config-file", CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml"),
@@ -67,7 +67,7 @@ def configuration(root: Path, folder: Path, classes: str, resolution: int) -> Cf
         *("TRAINER.SHIP.OPTIM.MAX_EPOCH", EPOCHS[0], "OPTIM.MAX_EPOCH", EPOCHS[1], "DATALOADER.NUM_WORKERS", 0),
         *("TRAINER.FEATURES.VIEWS", VIEWS, "TRAINER.FEATURES.RESUME_EVERY", 0),
     ]
-    return train.setup_cfg(train.parse_args([str(word) for word in words]))
+    return train.setup_cfg(train.parse_args([str(word) for word in arguments]))
 
 
 def pictures(root: Path) -> None:

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol xd with cocoop: bash scripts/cocoop/xd.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" xd --method cocoop "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" cocoop xd "$@"

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol base2new with coop: bash scripts/coop/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method coop "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" coop base2new "$@"

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol dg with coop: bash scripts/coop/dg.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" dg --method coop "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" coop dg "$@"

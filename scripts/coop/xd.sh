@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol xd with coop: bash scripts/coop/xd.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" xd --method coop "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" coop xd "$@"

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalogue import Dataset, Findings
+from protocols.catalogue import Dataset, Findings
 
 from .contents import check_kind
 from .errors import DiskFullError, FetchError, writing
@@ -115,7 +115,7 @@ class Preparation:
             except FetchError as error:
                 path.unlink(missing_ok=True)
                 reasons.append(f"    {address}: {error}")
-        problem = "not fetched" if reasons else "to be had by hand only"
+        problem = "not fetched" if reasons else "to be downloaded by hand"
         title = f"{file.name or ' and '.join(file.makes)}: {problem}"
         raise FetchError("\n".join([title, *reasons, self.by_hand(file)]))
 

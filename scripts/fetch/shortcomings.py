@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from catalogue import Dataset, Findings, first_line
+from protocols.catalogue import Dataset, Findings, first_line
 
 from .sources import Sources
 

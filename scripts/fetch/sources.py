@@ -1,5 +1,7 @@
 """Reads configs/sources.yaml, or a mirror's file of the same form."""
 
+from __future__ import annotations  # for the doctor, which an old Python can run
+
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ class SourcesError(Exception):
 class File:
     """One file of a distribution: where it comes from and what is made of it; see configs/sources.yaml."""
 
-    name: str  # empty where it can only be had by hand, unpacked
+    name: str  # empty where it can only be downloaded by hand, unpacked
     urls: tuple[str, ...] = ()
     drive: str = ""
     page: str = ""

@@ -1,17 +1,17 @@
 """What has been done in a dataset's folder, and who may work there."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.files import write_whole
 from filelock import FileLock, Timeout
 
 
 class State:
-    """Finished steps, kept in the folder as .download.json."""
+    """Finished steps, stored in the folder as .download.json."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ".download.json"
@@ -37,12 +37,7 @@ class State:
         self.write()
 
     def write(self) -> None:
-        unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        try:
-            unfinished.write_text(json.dumps({"fetched": self.fetched, "done": self.done}), encoding="utf-8")
-            os.replace(unfinished, self.path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_whole(self.path, json.dumps({"fetched": self.fetched, "done": self.done}))
 
 
 @contextmanager

@@ -67,16 +67,16 @@ def check(path: Path) -> Contents:
     return Contents(files, size, tuple(top))
 
 
-def unpack(path: Path, folder: Path, keep: str = "") -> None:
-    """Unpacks an archive that `check` found whole into `folder`; with `keep`, only that folder's content.
+def unpack(path: Path, folder: Path, only: str = "") -> None:
+    """Unpacks an archive that `check` found whole into `folder`; with `only`, that folder's content.
 
     Raises FetchError; what has been written by then is for the caller to remove.
     """
     links = []
-    kept = f"{path.name} is whole and kept: make room, then run the same command again"
-    with naming(path, "cannot be unpacked"), writing(folder, kept):
+    disk_full = f"{path.name} is whole and kept: make room, then run the same command again"
+    with naming(path, "cannot be unpacked"), writing(folder, disk_full):
         for member, data in members(path, "unpack"):
-            target = below(member.path, keep)
+            target = below(member.path, only)
             if target is None or not target.parts:
                 continue
             if member.link:
@@ -84,7 +84,7 @@ def unpack(path: Path, folder: Path, keep: str = "") -> None:
             else:
                 write(folder / target, data, member)
         for target, member in links:  # last, since they may come before what they lead to
-            original = below(PurePosixPath(member.link), keep)
+            original = below(PurePosixPath(member.link), only)
             copy_link(target, folder / original if original else None, member)
 
 
@@ -105,9 +105,9 @@ def copy_link(target: Path, original: Path | None, member: Member) -> None:
     shutil.copyfile(original, target)
 
 
-def below(path: PurePosixPath, keep: str) -> PurePosixPath | None:
-    """`path` as seen from the archive's folder `keep`; None outside it."""
-    return path.relative_to(keep) if path.is_relative_to(keep) else None
+def below(path: PurePosixPath, folder: str) -> PurePosixPath | None:
+    """`path` as seen from the archive's `folder`; None outside it."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else None
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue import CatalogueError, Dataset, first_line
 from fetch.shortcomings import shortcomings
 from fetch.sources import Sources
+from protocols.catalogue import CatalogueError, Dataset, first_line
 from tqdm import tqdm
 
 BATCH = 64  # images that a thread reads before it reports
@@ -89,7 +89,7 @@ def split_of(dataset: Dataset) -> str:
 
 
 def few_shot(paths: Sequence[Path]) -> str:
-    """Samples that are kept, as `16 (1 2 3)`: shots and their seeds."""
+    """Samples that are stored, as `16 (1 2 3)`: shots and their seeds."""
     seeds = defaultdict(set)
     for path in paths:  # shot_16-seed_1.json
         shots, seed = (part.rpartition("_")[2] for part in path.stem.split("-", 1))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations  # so that an old Python gets as far as being told so
 
-import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue import CatalogueError, prepare_imports
+from common.files import sha256_of
+from protocols.catalogue import CatalogueError, prepare_imports
 
 OLDEST = (3, 10)
 CLIP_CACHE = Path("~/.cache/clip").expanduser()  # where the clip package keeps what it downloads
@@ -43,7 +43,7 @@ def check_torch() -> Check:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a shared library that does not load
-        return Check("PyTorch", f"not to be had: {error}", "pip install . (or bash scripts/quickstart.sh)")
+        return Check("PyTorch", f"cannot be imported: {error}", "pip install . (or bash scripts/quickstart.sh)")
     if not torch.cuda.is_available():
         return Check("PyTorch", f"{torch.__version__}, CPU ({torch.get_num_threads()} threads)")
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
@@ -70,15 +70,6 @@ def check_weights(deep: bool) -> list[Check]:
 def check_file(name: str, url: str, path: Path, deep: bool) -> Check:
     if not deep:
         return Check(f"CLIP {name}", str(path))
-    with open(path, "rb") as file:
-        right = sha256(file) == url.split("/")[-2]  # the checksum is part of the address
-    if right:
+    if sha256_of(path) == url.split("/")[-2]:  # the checksum is part of the address
         return Check(f"CLIP {name}", f"{path}, checksum right")
     return Check(f"CLIP {name}", f"{path} is damaged", f"rm {path}  # it is downloaded anew on first use", False)
-
-
-def sha256(file) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()

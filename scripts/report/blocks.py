@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layout import BENCHMARK, TARGETS, source_of
+from protocols.layout import BENCHMARK, TARGETS, source_of
 
 from .published import Published, read_published
-from .results import Run
-from .rows import Method, in_order, methods_of
+from .results import RunResult
+from .rows import MethodRuns, in_order, methods_of
 from .series import Cell, Series, average, harmonic_cell, series_of
 
 PAIRS = {  # columns whose H is shown: title, part, metric
@@ -47,7 +47,7 @@ class Block:
     columns: Sequence[str]
     rows: Sequence[Row]
     seeds: Sequence[int]
-    methods: Sequence[Method] = field(default=(), repr=False)
+    methods: Sequence[MethodRuns] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -67,11 +67,11 @@ class Block:
         return next((row for row in self.rows if row.method == REFERENCE and not row.source), None)
 
     def difference(self, row: Row, index: int) -> float | None:
-        """To the reference, in points; None where one of the two cells is not complete, and for papers' rows."""
+        """To the reference, in points; None where one of the two lacks seeds, and for papers' rows."""
         if self.reference in (None, row) or row.source:
             return None
         mine, theirs = row.cells[index], self.reference.cells[index]
-        return mine.mean - theirs.mean if mine.complete and theirs.complete else None
+        return mine.mean - theirs.mean if mine.has_all_seeds and theirs.has_all_seeds else None
 
     @property
     def compares(self) -> bool:
@@ -79,14 +79,14 @@ class Block:
         return any(self.difference(row, i) is not None for row in self.rows for i in range(len(self.columns)))
 
     def best(self, row: Row, index: int) -> bool:
-        """Whether a run's complete cell is the highest of its column, as printed, with another to compare with."""
-        rivals = [round(r.cells[index].mean, 2) for r in self.rows if not r.source and r.cells[index].complete]
+        """Whether a cell of runs has all seeds and is, as printed, the highest of several in its column."""
+        rivals = [round(r.cells[index].mean, 2) for r in self.rows if not r.source and r.cells[index].has_all_seeds]
         mine = row.cells[index]
-        return not row.source and mine.complete and len(rivals) > 1 and round(mine.mean, 2) == max(rivals)
+        return not row.source and mine.has_all_seeds and len(rivals) > 1 and round(mine.mean, 2) == max(rivals)
 
 
 def build(
-    runs: Sequence[Run],
+    runs: Sequence[RunResult],
     protocol: str,
     datasets: Sequence[str] | None = None,
     published: Sequence[Path] = (),
@@ -109,7 +109,7 @@ def build(
     return blocks
 
 
-def _chosen(runs: Sequence[Run], protocol: str, datasets: Sequence[str] | None) -> list[Run]:
+def _chosen(runs: Sequence[RunResult], protocol: str, datasets: Sequence[str] | None) -> list[RunResult]:
     if protocol in TARGETS and not any(run.id.part == "target" for run in runs):
         raise NoRuns(protocol)
     for dataset in datasets or ():
@@ -121,12 +121,16 @@ def _chosen(runs: Sequence[Run], protocol: str, datasets: Sequence[str] | None) 
     return chosen
 
 
-def _expected(runs: Sequence[Run], seeds: Sequence[int] | None) -> list[int]:
+def _expected(runs: Sequence[RunResult], seeds: Sequence[int] | None) -> list[int]:
     return sorted(seeds or {run.id.seed for run in runs} - {None})
 
 
 def _by_dataset(
-    runs: Sequence[Run], protocol: str, shots: int | None, seeds: Sequence[int] | None, papers: Sequence[Published]
+    runs: Sequence[RunResult],
+    protocol: str,
+    shots: int | None,
+    seeds: Sequence[int] | None,
+    papers: Sequence[Published],
 ) -> Iterator[Block]:
     """base2new, gzsl and fewshot: a block per dataset, then the average over those that share a backbone."""
     methods, expected = methods_of(runs), _expected(runs, seeds)
@@ -151,7 +155,7 @@ def _columns(protocol: str, shots: Sequence[int]) -> list[str]:
     return [*(title for title, _, _ in PAIRS[protocol]), "H", *extra]
 
 
-def _series(method: Method, protocol: str, dataset: str, columns: Sequence[str]) -> list[Series]:
+def _series(method: MethodRuns, protocol: str, dataset: str, columns: Sequence[str]) -> list[Series]:
     """The columns' series, H left out."""
     if protocol == "fewshot":
         return [series_of(method.select(dataset=dataset, shots=int(shots)), "accuracy") for shots in columns]
@@ -165,13 +169,13 @@ def _cells(series: Sequence[Series], protocol: str, expected: int) -> list[Cell]
     return cells if protocol not in PAIRS else [*cells[:2], harmonic_cell(*series[:2], expected), *cells[2:]]
 
 
-def _count(method: Method, expected: Sequence[int]) -> int:
-    """How many figures make a complete cell: one where runs have no seed."""
+def _count(method: MethodRuns, expected: Sequence[int]) -> int:
+    """How many figures a cell should have: one where runs have no seed."""
     return len(expected) if any(run.id.seed is not None for run in method.runs) else 1
 
 
 def _transfer(
-    runs: Sequence[Run], protocol: str, shots: int, seeds: Sequence[int] | None, papers: Sequence[Published]
+    runs: Sequence[RunResult], protocol: str, shots: int, seeds: Sequence[int] | None, papers: Sequence[Published]
 ) -> Iterator[Block]:
     """xd and dg: a block per source; columns are the source, the targets and the mean over these."""
     for source in in_order(_source(run) for run in runs if run.id.part == "target" and run.id.shots == shots):
@@ -191,7 +195,7 @@ def _transfer(
         yield Block(protocol, [source], shots, columns, rows, expected, methods)
 
 
-def _source(run: Run) -> str:
+def _source(run: RunResult) -> str:
     return run.outcome.source or source_of(run.id.dataset)
 
 

@@ -45,8 +45,8 @@ def scatter(block: Block, labels: Sequence[str]) -> Figure:
             base, new, h = row.cells
             if h.mean is not None:
                 points.append((base.mean, new.mean))
-                partial |= not h.complete
-                _point(axes, base.mean, new, look if h.complete else _pale(look), xerr=base.std)
+                partial |= not h.has_all_seeds
+                _point(axes, base.mean, new, look if h.has_all_seeds else _pale(look), xerr=base.std)
                 axes.plot([], [], linestyle="none", **look)
         _limits(axes)
         _equal_h(axes, points)
@@ -169,8 +169,8 @@ def _curve(axes: Axes, block: Block, styles: Sequence[dict[str, object]]) -> boo
             axes.axhline(points[0][1].mean, color=look["color"], linewidth=0.7, linestyle=":", zorder=1)
         axes.plot([place for place, _ in points], [cell.mean for _, cell in points], color=look["color"])
         for place, cell in points:
-            partial |= not cell.complete
-            _point(axes, place, cell, look if cell.complete else _pale(look))
+            partial |= not cell.has_all_seeds
+            _point(axes, place, cell, look if cell.has_all_seeds else _pale(look))
         axes.plot([], [], **{**look, "linestyle": ":" if untrained else "-"})
     axes.set_xticks(range(len(block.columns)), ["all" if name == "-1" else name for name in block.columns])
     axes.yaxis.set_major_locator(MaxNLocator(5))

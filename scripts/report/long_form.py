@@ -56,6 +56,6 @@ def _keys(block: Block, row: Row, columns: Sequence[int], **place: object) -> di
 
 def _figures(block: Block, row: Row, index: int, name: str) -> dict[str, object]:
     cell, change = row.cells[index], block.difference(row, index)
-    plain = {"": cell.mean, "_std": cell.std, "_difference": change}
-    numbers = {f"{name}{end}": "" if value is None else f"{value:.4f}" for end, value in plain.items()}
+    figures = {"": cell.mean, "_std": cell.std, "_difference": change}
+    numbers = {f"{name}{end}": "" if value is None else f"{value:.4f}" for end, value in figures.items()}
     return numbers | {f"{name}_seeds": cell.seeds or "", f"{name}_note": cell.note.replace("–", "missing")}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from .blocks import PAIRS, Block
-from .results import MARKS, Run
-from .rows import Method
+from .results import MARKS, RunResult
+from .rows import MethodRuns
 
 UNCHECKED = "*"
 
@@ -46,13 +46,13 @@ def _on_means(blocks: Sequence[Block]) -> Iterator[str]:
         yield "mean: over the targets; its deviation is that of the seeds' own means."
 
 
-def _on_recipes(methods: Sequence[Method]) -> Iterator[str]:
+def _on_recipes(methods: Sequence[MethodRuns]) -> Iterator[str]:
     for method in methods:
         if len(method.recipes) > 1:
             yield f"{method.trainer} {method.label()} stands for the recipes {', '.join(method.recipes)}."
 
 
-def _on_failures(runs: Sequence[Run]) -> Iterator[str]:
+def _on_failures(runs: Sequence[RunResult]) -> Iterator[str]:
     for run in runs:
         if run.outcome.status == "failed":
             where = f"{run.id.dataset}, {run.id.part}, seed {run.id.seed}"

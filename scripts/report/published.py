@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from layout import BENCHMARK
+from protocols.layout import BENCHMARK
 
 from .series import harmonic
 

@@ -73,8 +73,8 @@ def _booktabs(grid: str) -> str:
     return grid
 
 
-def escape(words: str, format: str) -> str:
-    return "".join(SIGNS[format].get(sign, sign) for sign in words)
+def escape(text: str, format: str) -> str:
+    return "".join(SIGNS[format].get(sign, sign) for sign in text)
 
 
 def title(block: Block) -> str:
@@ -87,33 +87,41 @@ def grids(block: Block, format: str) -> list[str]:
     """The table, and that of the differences where they do not stand beside the figures."""
     columns = [_shots(int(name)) for name in block.columns] if block.protocol == "fewshot" else list(block.columns)
     places = range(len(columns))
+    methods = [_method(row, format) for row in block.rows]
     figures = [[_shown(block, row, index, format) for index in places] for row in block.rows]
     changes = [[_difference(block, row, index, format) for index in places] for row in block.rows]
-    if len(columns) <= NARROW:
-        beside = changes if block.compares else [[] for _ in block.rows]
-        cells = [[*f, _seeds(row), *c] for f, row, c in zip(figures, block.rows, beside, strict=True)]
-        deltas = [f"Δ {name}" for name in columns] if block.compares else []
-        return [_grid("method", [*columns, "seeds", *deltas], block.rows, cells, format)]
-    table = _grid("method", columns, block.rows, figures, format)
+    seeds = [[_seeds(row)] for row in block.rows]
+    if len(columns) > NARROW:
+        table = _grid(["method", "recipe", *columns], _beside(methods, figures), format)
+        compared = [line for line, row in zip(_beside(methods, changes), changes, strict=True) if _says(row, format)]
+        return [table, _grid(["Δ", "recipe", *columns], compared, format)] if block.compares else [table]
     if not block.compares:
-        return [table]
-    kept = [index for index, row in enumerate(changes) if any(change != escape("–", format) for change in row)]
-    return [table, _grid("Δ", columns, *([items[i] for i in kept] for items in (block.rows, changes)), format)]
+        return [_grid(["method", "recipe", *columns, "seeds"], _beside(methods, figures, seeds), format)]
+    headers = ["method", "recipe", *columns, "seeds", *(f"Δ {name}" for name in columns)]
+    return [_grid(headers, _beside(methods, figures, seeds, changes), format)]
 
 
-def _grid(
-    corner: str, headers: Sequence[str], rows: Sequence[Row], cells: Sequence[Sequence[str]], format: str
-) -> str:
-    """A table of cells that are written in the format already."""
-    names = [(f"{row.method} [{row.source}]" if row.source else row.method, row.recipe) for row in rows]
-    lines = [[*(escape(word, format) for word in name), *line] for name, line in zip(names, cells, strict=True)]
-    return tabulate(
-        lines,
-        headers=[escape(word, format) for word in (corner, "recipe", *headers)],
-        tablefmt=TABULATE[format],
-        disable_numparse=True,
-        colalign=("left", "left", *["right"] * len(headers)),
-    )
+def _grid(headers: Sequence[str], lines: Sequence[Sequence[str]], format: str) -> str:
+    """A table of lines that are written in the format already: method, recipe, figures."""
+    headers = [escape(header, format) for header in headers]
+    align = ("left", "left", *["right"] * (len(headers) - 2))
+    return tabulate(lines, headers, tablefmt=TABULATE[format], disable_numparse=True, colalign=align)
+
+
+def _beside(*parts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The lines of several parts, joined."""
+    return [[cell for part in line for cell in part] for line in zip(*parts, strict=True)]
+
+
+def _says(changes: Sequence[str], format: str) -> bool:
+    """Whether a line of differences has one."""
+    return any(change != escape("–", format) for change in changes)
+
+
+def _method(row: Row, format: str) -> list[str]:
+    """Method and recipe."""
+    name = f"{row.method} [{row.source}]" if row.source else row.method
+    return [escape(name, format), escape(row.recipe, format)]
 
 
 def _shots(count: int) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layout import RunId, find_runs, source_named_in
+from protocols.layout import FAILURE, LOG, RECORD, RunId, find_runs, source_named_in
 
-RECORD, FAILURE, LOG = "results.json", "failed.txt", "log.txt"
 EXACT_LOG, ROUNDED_LOG, VALIDATION = "†", "‡", "§"
 MARKS = {
     EXACT_LOG: "from log.txt, by its counts of images",
@@ -33,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunResult:
     """A run, how it ended, and which of the OUTPUT folders it was found under."""
 
     id: RunId
@@ -41,13 +40,13 @@ class Run:
     output: Path
 
 
-def load(outputs: Iterable[Path], protocol: str, seeds: Sequence[int] | None = None) -> list[Run]:
+def load(outputs: Iterable[Path], protocol: str, seeds: Sequence[int] | None = None) -> list[RunResult]:
     """A protocol's runs under several folders, each once; `seeds` leaves out those of other seeds."""
-    runs: dict[Path, Run] = {}
+    runs: dict[Path, RunResult] = {}
     for output in outputs:
         for run in find_runs(output, protocol):
             if not seeds or run.seed in (None, *seeds):
-                runs.setdefault(run.folder.resolve(), Run(run, read(run.folder), output))
+                runs.setdefault(run.folder.resolve(), RunResult(run, read(run.folder), output))
     return list(runs.values())
 
 
@@ -100,7 +99,7 @@ def read_log(path: Path) -> Outcome:
     return Outcome("incomplete")
 
 
-def report_unreadable(runs: Iterable[Run]) -> bool:
+def report_unreadable(runs: Iterable[RunResult]) -> bool:
     """Says on stderr which results.json cannot be read; whether there is one."""
     reasons = [run.outcome.reason for run in runs if run.outcome.status == "unreadable"]
     for reason in reasons:

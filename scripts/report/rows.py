@@ -5,24 +5,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from layout import BENCHMARK
+from protocols.layout import BENCHMARK
+from protocols.methods import TRAINERS
 
-from .results import Run
+from .results import RunResult
 
-ORDER = "ZeroshotCLIP ZeroshotCLIP2 CoOp CoCoOp CLIPAdapter TipAdapter TipAdapterF SHIP".split()  # others follow
 EPOCHS_OR_DATASET = re.compile(r"_(?:ep\d+|imagenet)(?=_|/|$)")  # what CoOp and its descendants vary by dataset
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodRuns:
     """A row: a trainer, its recipe (the most frequent one where there are several) and its runs."""
 
     trainer: str
     recipe: str
-    runs: Sequence[Run]
+    runs: Sequence[RunResult]
     place: str = ""  # its OUTPUT folder, where another row has the same runs
 
-    def select(self, **wanted: object) -> list[Run]:
+    def select(self, **wanted: object) -> list[RunResult]:
         """The runs whose identity has these values, such as dataset and part."""
         return [run for run in self.runs if all(getattr(run.id, name) == value for name, value in wanted.items())]
 
@@ -36,15 +36,16 @@ class Method:
         return f"{here or self.recipe} ({self.place})" if self.place else here or self.recipe
 
 
-def methods_of(runs: Iterable[Run]) -> list[Method]:
-    """Rows in the usual order. Recipes that differ in epochs or dataset make one row unless they meet in a dataset;
+def methods_of(runs: Iterable[RunResult]) -> list[MethodRuns]:
+    """Rows in the order of configs/methods.yaml.
 
-    the same run under two OUTPUT folders makes two rows, which then name the folder.
+    Recipes that differ in epochs or dataset make one row unless they meet in a dataset; the same run under two OUTPUT
+    folders makes two rows, which then name the folder.
     """
     found = []
     for group in _split(list(runs), (_family, _recipe, _place)):
         recipe = most_frequent([run.id.recipe for run in group])
-        found.append(Method(group[0].id.trainer, recipe, group))
+        found.append(MethodRuns(group[0].id.trainer, recipe, group))
     twice = Counter((method.trainer, method.recipe) for method in found)
     for index, method in enumerate(found):
         if twice[method.trainer, method.recipe] > 1:
@@ -52,19 +53,19 @@ def methods_of(runs: Iterable[Run]) -> list[Method]:
     return sorted(found, key=_rank)
 
 
-def _family(run: Run) -> tuple:
+def _family(run: RunResult) -> tuple:
     return run.id.trainer, EPOCHS_OR_DATASET.sub("", run.id.recipe)
 
 
-def _recipe(run: Run) -> tuple:
+def _recipe(run: RunResult) -> tuple:
     return run.id.trainer, run.id.recipe
 
 
-def _place(run: Run) -> tuple:
+def _place(run: RunResult) -> tuple:
     return *_recipe(run), str(run.output)
 
 
-def _split(runs: list[Run], keys: Sequence[Callable[[Run], tuple]]) -> Iterator[list[Run]]:
+def _split(runs: list[RunResult], keys: Sequence[Callable[[RunResult], tuple]]) -> Iterator[list[RunResult]]:
     groups = defaultdict(list)
     for run in runs:
         groups[keys[0](run)].append(run)
@@ -75,7 +76,7 @@ def _split(runs: list[Run], keys: Sequence[Callable[[Run], tuple]]) -> Iterator[
             yield group
 
 
-def _clash(runs: Sequence[Run]) -> bool:
+def _clash(runs: Sequence[RunResult]) -> bool:
     """Whether a dataset has two recipes at the same shots, or the same run twice."""
     recipes = {(run.id.dataset, run.id.shots, run.id.recipe) for run in runs}
     places = {(run.id.dataset, run.id.shots) for run in runs}
@@ -83,8 +84,8 @@ def _clash(runs: Sequence[Run]) -> bool:
     return len(recipes) > len(places) or len(cells) < len(runs)
 
 
-def _rank(method: Method) -> tuple:
-    known = ORDER.index(method.trainer) if method.trainer in ORDER else len(ORDER)
+def _rank(method: MethodRuns) -> tuple:
+    known = TRAINERS.index(method.trainer) if method.trainer in TRAINERS else len(TRAINERS)  # others follow
     return known, method.trainer, len(method.recipe), method.recipe
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .results import Run
+from .results import RunResult
 
 
 def harmonic(base: float, new: float) -> float:
@@ -13,7 +13,7 @@ def harmonic(base: float, new: float) -> float:
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of a table, in %. Complete where it rests on all expected seeds; otherwise `note` says what is."""
+    """A figure of a table, in %. Where it does not rest on all expected seeds, `note` says on which, or why."""
 
     mean: float | None = None
     std: float | None = None  # over seeds, of the population; None for a paper's figure
@@ -23,7 +23,7 @@ class Cell:
     note: str = ""
 
     @property
-    def complete(self) -> bool:
+    def has_all_seeds(self) -> bool:
         return self.mean is not None and not self.note
 
 
@@ -47,7 +47,7 @@ class Series:
         return Cell(mean, statistics.pstdev(values), count, expected, self.marks, note)
 
 
-def series_of(runs: Iterable[Run], metric: str) -> Series:
+def series_of(runs: Iterable[RunResult], metric: str) -> Series:
     """A metric of runs that differ by seed alone; a complete run without that metric counts as missing."""
     values, marks, trouble = {}, "", []
     for run in runs:

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol base2new with ship: bash scripts/ship/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method ship "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" ship base2new "$@"

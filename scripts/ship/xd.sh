@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol xd with ship: bash scripts/ship/xd.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" xd --method ship "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" ship xd "$@"

@@ -5,17 +5,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from runs import Run, RunError, failure, finished, forget_failure
+from protocols.runs import Run, RunError, failure, finished, forget_failure
 
 from sweeping.backend import QUEUED, RUNNING, Backend, SweepError
 from sweeping.folders import SweepFolder
 from sweeping.job import TrainPy
-from sweeping.tasks import ENDED, State, Task, give_up
+from sweeping.tasks import ENDED, WITH_JOB, State, Task, give_up
 from sweeping.view import View
 
 ATTEMPTS = 2
 ASK_AGAIN = 60.0  # seconds after which jobs are submitted that the cluster did not take
-CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"
+CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"  # how jobs of SLURM end without the run's fault
+LIVE = {QUEUED: State.QUEUED, RUNNING: State.RUNNING}  # by the state of a job that has not ended
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,7 +34,7 @@ class Sweep:
 
     @property
     def live(self) -> list[Task]:
-        return [task for task in self.tasks if task.job is not None]
+        return [task for task in self.tasks if task.state in WITH_JOB]
 
     def go(self) -> None:
         """Until every task has ended, or a signal comes. Raises SweepError where no job can be submitted at all."""
@@ -68,7 +69,7 @@ class Sweep:
             newest = self.folder.newest_job(task.run) if task.is_ready else None
             job = self.backend.find(*newest) if newest else None
             if job is not None:
-                task.job = job
+                task.take_over(job)
                 self.view.say(task, f"takes over job {job.job_id}")
 
     def submit(self) -> None:
@@ -90,34 +91,26 @@ class Sweep:
             self.not_before = time.monotonic() + ASK_AGAIN
             return
         for task, job in zip(ready, jobs, strict=True):
-            task.job, task.attempts = job, task.attempts + 1
+            task.submit(job, State.RUNNING if self.backend.at_once else State.QUEUED)
             self.folder.remember(task.run, job)
-            if self.backend.at_once:
-                task.state = State.RUNNING
             self.view.say(task, f"{'started' if self.backend.at_once else 'submitted'} as job {job.job_id}")
 
     def follow(self) -> None:
-        """Looks how the jobs are."""
+        """Looks how the jobs are. Of one that the backend says nothing about, nothing is known now."""
         live = self.live
         states = self.backend.states([task.job for task in live])
         for task in live:
-            if task.job.paths.result_pickle.exists() and task.job.done():
-                self.conclude(task)
-                continue
             state = states.get(task.job.job_id)
-            if state in (QUEUED, RUNNING):
-                self.move(task, State.RUNNING if state == RUNNING else State.WAITING)
+            if task.job.paths.result_pickle.exists() and task.job.done():
+                self.take_result(task)
+            elif state in LIVE:
+                if task.move(LIVE[state]):
+                    self.view.say(task, "runs" if state == RUNNING else "stopped and queued again; it will go on")
             elif state is not None:
-                self.without_result(task, state)
+                self.do_without_result(task, state)
 
-    def move(self, task: Task, state: State) -> None:
-        """The job has not ended."""
-        before, task.state, task.ended_at = task.state, state, None
-        if state is not before:
-            self.view.say(task, "runs" if state is State.RUNNING else "stopped and queued again; it will go on")
-
-    def conclude(self, task: Task) -> None:
-        """The job has left its result: the exit status of train.py, unless the job itself failed."""
+    def take_result(self, task: Task) -> None:
+        """The job's result is the exit status of train.py, unless the job itself failed."""
         status = None if task.job.exception() else task.job.result()
         try:
             record = finished(task.run) if status == 0 else None
@@ -126,42 +119,41 @@ class Sweep:
             return
         if record is not None:
             task.succeed(record)
-            task.job = None
             self.view.say(task, task.message)
-        elif status != 0 or self.waited(task):
-            how = "could not be run as a job" if status is None else f"failed with status {status}"
-            self.repeat_or_end(task, how)
+        elif status is None:
+            self.repeat_or_end(task, "could not be run as a job")
+        elif status != 0 or self.has_waited(task):  # with status 0, results.json may take a while to show up
+            self.repeat_or_end(task, f"failed with status {status}")
 
-    def without_result(self, task: Task, state: str) -> None:
-        """The job has ended, as `state` says, and left no result."""
+    def do_without_result(self, task: Task, state: str) -> None:
+        """The job has ended, as the backend's state says, and left no result."""
         job = f"job {task.job.job_id}"
         if state == CANCELLED and task.attempts:
             self.end(task, failure(task.run, f"was cancelled, {job}", task.job.paths.stderr))
         elif state in (CANCELLED, PREEMPTED):  # with an earlier sweep; by the cluster, which says nothing of the run
             task.attempts = max(0, task.attempts - 1)
             self.repeat(task, f"{job} was {state.lower()}")
-        elif self.waited(task):
+        elif self.has_waited(task):
             self.repeat_or_end(task, f"left no result, {job}: {state.lower()}")
 
-    def waited(self, task: Task) -> bool:
+    def has_waited(self, task: Task) -> bool:
         """Whether the job's end has been known for as long as files may take to show up."""
         task.ended_at = task.ended_at or time.monotonic()
         return time.monotonic() - task.ended_at >= self.backend.patience
 
     def repeat_or_end(self, task: Task, how: str) -> None:
-        message = failure(task.run, how, task.job.paths.stderr)
+        log = task.job.paths.stderr
         if task.attempts < ATTEMPTS:
-            self.repeat(task, f"{how}, once more; see {task.job.paths.stderr}")
+            self.repeat(task, f"{how}, once more; see {log}")
         else:
-            self.end(task, message)
+            self.end(task, failure(task.run, how, log))
 
     def repeat(self, task: Task, why: str) -> None:
-        task.state, task.job, task.ended_at = State.WAITING, None, None
+        task.wait_again()
         self.view.say(task, why)
 
     def end(self, task: Task, message: str) -> None:
         task.fail(message)
-        task.job = None
         self.view.say(task, f"failed: {message}")
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from runs import Run
+from protocols.runs import Run
 
 from sweeping.backend import SweepError
 

@@ -2,6 +2,8 @@
 
 import argparse
 
+from common.arguments import Several
+
 DEFAULTS = {"partition": None, "gpus": None, "time": 240, "mem": None, "cpus": 4, "timeouts": 20, "slurm": []}
 OPTIONS = {
     "partition": "partition",
@@ -28,10 +30,16 @@ def add_slurm(parser: argparse.ArgumentParser) -> None:
     add("--timeouts", type=positive, metavar="N", help="how often a job may run out of time (20)")
     add("--mem", type=float, metavar="GB", help="of a job (default: the cluster's)")
     add("--cpus", type=positive, metavar="N", help="of a job, and its threads (4)")
-    add("--slurm", nargs="+", metavar="KEY=VALUE", help="further options of sbatch, such as account=mine qos=long")
+    add(
+        "--slurm",
+        action=Several,
+        metavar="KEY=VALUE",
+        help="further options of sbatch, such as account=mine qos=long",
+    )
 
 
-def complete_slurm(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def read_slurm(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Fills in defaults, and `further` from --slurm; ends the program with status 2 where something does not fit."""
     given = [name for name in DEFAULTS if getattr(args, name) is not None]
     if args.executor != "slurm" and given:
         parser.error(f"--{given[0]} is for --executor slurm")

@@ -5,27 +5,29 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from runs import Run, RunError, accuracy, finished, note_failure, training_failed
+from protocols.runs import Run, RunError, accuracy, finished, note_failure, training_failed
 
 
 class State(Enum):
-    """Where a run stands."""
+    """Where a run stands: WAITING, then QUEUED and RUNNING with a job, by turns, then one of ENDED."""
 
     COMPLETE = "complete"  # before the sweep began
-    WAITING = "waiting"  # for its model, for a free place, or in SLURM's queue
+    WAITING = "waiting"  # for its model, or for a free place
+    QUEUED = "queued"  # by SLURM
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     NOT_RUN = "not run"
 
 
+WITH_JOB = (State.QUEUED, State.RUNNING)
 SUCCEEDED = (State.COMPLETE, State.DONE)
 ENDED = (*SUCCEEDED, State.FAILED, State.NOT_RUN)
 
 
 @dataclass(eq=False)
 class Task:
-    """One run. `job`: submitit's, while there is one."""
+    """One run. `job`: submitit's, in the states WITH_JOB. States change by the methods below alone."""
 
     run: Run
     needs: "Task | None" = None
@@ -44,18 +46,37 @@ class Task:
     def is_ready(self) -> bool:
         """Whether it is to be submitted."""
         free = self.needs is None or self.needs.state in SUCCEEDED
-        return self.state is State.WAITING and self.job is None and free
+        return self.state is State.WAITING and free
 
     @property
-    def waits_in_vain(self) -> bool:
+    def is_blocked(self) -> bool:
+        """Whether it waits for a model that will not come."""
         return self.needs is not None and self.needs.state in (State.FAILED, State.NOT_RUN)
 
+    def submit(self, job: Any, state: State) -> None:
+        """It has a job now, in this state."""
+        self.job, self.state = job, state
+        self.attempts += 1
+
+    def take_over(self, job: Any) -> None:
+        """It has the job of an earlier sweep."""
+        self.job, self.state = job, State.QUEUED
+
+    def move(self, state: State) -> bool:
+        """The job has not ended, and is in this state; whether it was in another."""
+        before, self.state, self.ended_at = self.state, state, None
+        return state is not before
+
+    def wait_again(self) -> None:
+        """The job has ended, and another is to be submitted."""
+        self.job, self.state, self.ended_at = None, State.WAITING, None
+
     def succeed(self, record: dict, state: State = State.DONE) -> None:
-        self.state, self.message = state, accuracy(record)
+        self.job, self.state, self.message = None, state, accuracy(record)
 
     def fail(self, message: object, state: State = State.FAILED) -> None:
         """Ends it, with a note in its folder from which the table shows it as failed."""
-        self.state, self.message = state, str(message)
+        self.job, self.state, self.message = None, state, str(message)
         note_failure(self.run, message)
 
 
@@ -75,9 +96,9 @@ def tasks_of(runs: Sequence[Run]) -> list[Task]:
 
 
 def give_up(tasks: Sequence[Task]) -> Iterator[Task]:
-    """Ends the tasks whose model cannot be had; gives them."""
+    """Ends the tasks whose training did not succeed; gives them."""
     for task in tasks:
-        if task.state is State.WAITING and task.waits_in_vain:
+        if task.state is State.WAITING and task.is_blocked:
             task.fail(training_failed(task.run), State.NOT_RUN)
             yield task
 
@@ -90,7 +111,12 @@ def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
         if task.state is State.FAILED:
             action = f"cannot be run: {task.message}"
         elif action == "to run" and task.outdated:
-            action += " not, for want of its model" if task.waits_in_vain else f" after [{numbers[task.needs]}]"
+            action += " not, for want of its model" if task.is_blocked else f" after [{numbers[task.needs]}]"
         yield f"[{number}] {task.run.title}: {action}"
     left = sum(task.state is State.WAITING for task in tasks)
     yield f"{len(tasks)} runs: {sum(task.state is State.COMPLETE for task in tasks)} complete, {left} to run"
+
+
+def print_plan(runs: Sequence[Run]) -> None:
+    """For --dry-run."""
+    print("\n".join(plan_lines(tasks_of(runs))))

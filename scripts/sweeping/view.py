@@ -49,5 +49,5 @@ class View:
         """How many runs wait, run, are done and have failed."""
         count = Counter(task.state for task in self.tasks)
         done, failed = count[State.COMPLETE] + count[State.DONE], count[State.FAILED] + count[State.NOT_RUN]
-        running = f"{count[State.WAITING]} waiting, {count[State.RUNNING]} running"
-        return f"{running}, {done} of {len(self.tasks)} done, {failed} failed"
+        waiting, running = count[State.WAITING] + count[State.QUEUED], count[State.RUNNING]
+        return f"{waiting} waiting, {running} running, {done} of {len(self.tasks)} done, {failed} failed"

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol dg with tip_adapter: bash scripts/tip_adapter/dg.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" dg --method tip_adapter "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" tip_adapter dg "$@"

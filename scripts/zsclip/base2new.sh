@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # The protocol base2new with zsclip: bash scripts/zsclip/base2new.sh DATASET [SEEDS…] [--help]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../python.sh"
-exec "$PYTHON" "$checkout/scripts/protocols.py" base2new --method zsclip "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/../run.sh" zsclip base2new "$@"

@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from methods import METHODS
-from runs import Run
+from protocols.methods import METHODS, Recipe
+from protocols.runs import Run
 
 STUB = Path(__file__).with_name("stub_train.py")
 
@@ -31,4 +31,6 @@ class StubRun(Run):
 
 def stub_run(output: Path, name: str, *options: object, model: Run | None = None) -> StubRun:
     settings = {"model": model, "trains": model is None, "options": options}
-    return StubRun(METHODS["coop"], name, "shapes", "base", 16, 1, output / "stubs" / name, output, **settings)
+    return StubRun(
+        METHODS["coop"], Recipe(name, ()), "shapes", "base", 16, 1, output / "stubs" / name, output, **settings
+    )

@@ -1,87 +1,49 @@
-"""The benchmark of SHIP against the plain path, on a tiny CLIP."""
-
-import json
+"""One command for all benchmarks."""
 
 import benchmark
 import pytest
-from bench import machine
-from bench.architectures import random_clip
-from bench.measure import Row
-
-TINY = ("--backbone", "tiny", "--repeats", "1")
+from bench.commands import memory
 
 
-@pytest.fixture(scope="module")
-def rows() -> dict[str, Row]:
-    """Measured once for all tests; that both ways agree is checked in it."""
-    return benchmark.measure(random_clip("tiny"), repeats=1)
+def test_help_names_the_benchmarks_with_an_example(capsys):
+    benchmark.main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(f"\n{name} " in printed for name in benchmark.BENCHMARKS)
+    assert "python scripts/benchmark.py growth --plot plots" in printed
 
 
-@pytest.fixture
-def printed(rows, monkeypatch, capsys):
-    """What the command prints of these."""
-    monkeypatch.setattr(benchmark, "measure", lambda backbone, repeats: rows)
-    monkeypatch.setattr(machine, "peak_flops", lambda: 1e11)
-
-    def printed(*words: str) -> str:
-        benchmark.main([*TINY, *words])
-        return capsys.readouterr().out
-
-    return printed
+@pytest.mark.parametrize("name", benchmark.BENCHMARKS)
+def test_each_benchmark_says_more_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        benchmark.main([name, "--help"])
+    assert ended.value.code == 0
+    assert "python scripts/benchmark.py " in capsys.readouterr().out
 
 
-def test_ours_does_less_for_the_same_values(rows):
-    assert {"images", "stage 1", "stage 2", "evaluation", "run"} <= set(rows)
-    for name in ("stage 1", "stage 2", "run"):
-        assert rows[name].ours.tokens < rows[name].plain.tokens / 5
-        assert rows[name].ours.operations < rows[name].plain.operations / 4
-    assert (rows["evaluation"].plain.images, rows["evaluation"].ours.images) == (8, 0)
-    assert (rows["run"].plain.images, rows["run"].ours.images) == (25 * 4 + 8, 4 + 8)
-
-
-def test_the_tables_have_a_line_for_each_part(rows, printed):
-    lines = printed().splitlines()
-    titles = ["8 training images", "stage-1 step", "stage-2 step", "evaluation, 8 images", "small whole run"]
-    titles += ["training image", "test image", "one seed", "seeds 1 2 3, test images encoded once"]
-    assert all(any(line.startswith(f"{title} ") for line in lines) for title in titles)
-    assert any(line.startswith("Not measured, but computed from the steps above") for line in lines)
-
-
-def test_the_json_has_the_machine_the_parts_and_what_is_computed(rows, printed):
-    record = json.loads(printed("--json"))
-    assert list(record["measured"]) == list(rows)
-    assert record["measured"]["stage 1"]["ours"]["tokens"] == rows["stage 1"].ours.tokens
-    assert set(record["computed"]["hours"]["one seed"]) == {"plain", "ours", "reference"}
-    assert len(record["computed"]["steps"]) == 4
-    assert {"threads", "versions", "code"} <= set(record["machine"])
-
-
-def test_nothing_is_printed_where_the_two_ways_disagree(monkeypatch, capsys):
-    def wrong(backbone):
-        other = random_clip("tiny")
-        other.text.text_projection.data.neg_()
-        return other
-
-    monkeypatch.setattr(benchmark, "plain_path", wrong)
-    monkeypatch.setattr(machine, "peak_flops", lambda: 1e11)
-    with pytest.raises(SystemExit, match="stage-1 step: losses of the two ways differ"):
-        benchmark.main(TINY)
-    assert capsys.readouterr().out == ""
+def test_the_parts_are_the_default(capsys):
+    with pytest.raises(SystemExit) as ended:
+        benchmark.main(["--repeats", "0"])
+    assert ended.value.code == 2
+    assert "benchmark.py parts: error: --repeats" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
-        (("--backbone", "ViT-B16"), "Did you mean ViT-B/16?"),
-        (("--repeats", "0"), "--repeats and --threads are at least 1"),
+        (["grwoth"], "Did you mean growth?"),
+        (["memory", "--batch", "0"], "at least 1"),
+        (["loading", "--images", "2", "--classes", "3"], "--images at least --classes"),
+        (["images", "--images", "nowhere"], "no pictures"),
+        (["images", "--backbone", "ViT-B16"], "Did you mean ViT-B/16?"),
     ],
 )
-def test_bad_arguments_get_a_message(words, message, capsys):
-    with pytest.raises(SystemExit) as error:
+def test_bad_input_gets_a_message(words, message, capsys):
+    with pytest.raises(SystemExit) as ended:
         benchmark.main(words)
-    assert error.value.code == 2
+    assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_the_peak_is_that_of_a_matrix_product():
-    assert machine.peak_flops(((64, 64, 64),)) > 0
+def test_memory_is_measured_in_a_process_of_its_own(capsys):
+    memory.main(["--classes", "2", "--context", "2", "--batch", "2", "--json"])
+    assert '"classes": 2' in capsys.readouterr().out

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections import namedtuple
 
-import catalogue
 import clip.clip
 import doctor
 import numpy as np
 import pytest
-from catalogue import known_names
 from health import environment
 from PIL import Image
+from protocols import catalogue
+from protocols.catalogue import known_names
 
 from tests.conftest import CHECKOUT
 

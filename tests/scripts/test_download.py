@@ -398,7 +398,7 @@ def test_what_needs_no_download_says_so(fetch, publish):
     ("args", "message"),
     [
         (["oxford_pet"], "Did you mean oxford_pets?"),
-        ([], "NAME"),
+        ([], "DATASET"),
         (["dtd", "--tries", "0"], "--tries"),
         (["dtd", "--sources", "nowhere.yaml"], "nowhere.yaml"),
     ],

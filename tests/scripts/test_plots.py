@@ -5,8 +5,8 @@ import sys
 
 import plots
 import pytest
-from layout import test_folder as evaluation_folder
-from layout import train_folder
+from protocols.layout import test_folder as evaluation_folder
+from protocols.layout import train_folder
 from report.blocks import build
 from report.results import load
 

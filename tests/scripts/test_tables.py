@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import tables
-from layout import BENCHMARK, train_folder
-from layout import test_folder as evaluation_folder
+from protocols.layout import BENCHMARK, train_folder
+from protocols.layout import test_folder as evaluation_folder
 from report.blocks import NoRuns
 from report.published import PUBLISHED
+from report.table import table as table_of
 
 from tests.conftest import CHECKOUT
 
@@ -48,7 +49,7 @@ def test_base_to_new_with_h_of_the_means_and_differences(write, tmp_path):
     write("new", "dtd", [60, 50, 43])
     write("train", "dtd", [78, 78, 78], trainer="SHIP")
     write("new", "dtd", [52, 52, 52], trainer="SHIP")
-    table = tables.table([tmp_path], "base2new")
+    table = table_of([tmp_path], "base2new")
     assert row(table, "CoOp ") == ["CoOp", "r", "77.00 ± 4.97", "51.00 ± 6.98", "61.36 ± 3.49", "3", "–", "–", "–"]
     assert row(table, "SHIP ")[2:] == ["78.00 ± 0.00", "52.00 ± 0.00", "62.40 ± 0.00", "3", "+1.00", "+1.00", "+1.04"]
     assert "as in the papers" in table
@@ -58,7 +59,7 @@ def test_h_of_the_averages_not_the_average_of_h(write, tmp_path):
     for dataset, base, new in (("dtd", 90, 30), ("eurosat", 50, 70)):
         write("train", dataset, [base])
         write("new", dataset, [new])
-    table = tables.table([tmp_path], "base2new").split("average over 2 datasets")[1]
+    table = table_of([tmp_path], "base2new").split("average over 2 datasets")[1]
     assert row(table, "CoOp ")[2:5] == ["70.00 ± 0.00", "50.00 ± 0.00", "58.33 ± 0.00"]  # the average of H is 51.67
     assert "the average of the datasets' H is another figure" in table
 
@@ -67,7 +68,7 @@ def test_missing_parts_are_shown_and_counted(write, tmp_path):
     write("train", "dtd", [50, 50])
     write("new", "dtd", [50])
     write("train", "dtd", [40, 60], trainer="SHIP")
-    table = tables.table([tmp_path], "base2new")
+    table = table_of([tmp_path], "base2new")
     assert row(table, "CoOp ")[2:] == [
         "50.00 ± 0.00",
         "50.00 ± 0.00 (1 of 2)",
@@ -83,28 +84,28 @@ def test_a_dataset_that_a_method_lacks_is_not_averaged_over(write, tmp_path):
     for dataset in ("dtd", "eurosat"):
         write("train", dataset, [50])
     write("train", "dtd", [60], trainer="SHIP")
-    table = tables.table([tmp_path], "base2new").split("average over 2 datasets")[1]
+    table = table_of([tmp_path], "base2new").split("average over 2 datasets")[1]
     assert row(table, "SHIP ")[2:4] == ["1 of 2 datasets", "–"]
 
 
 def test_seeds_are_chosen_and_expected(write, tmp_path):
     write("train", "dtd", [10, 20, 60])
-    assert "15.00 ± 5.00 " in tables.table([tmp_path], "base2new", seeds=[1, 2])
-    assert "30.00 ± 21.60 (3 of 4)" in tables.table([tmp_path], "base2new", seeds=[1, 2, 3, 4])
+    assert "15.00 ± 5.00 " in table_of([tmp_path], "base2new", seeds=[1, 2])
+    assert "30.00 ± 21.60 (3 of 4)" in table_of([tmp_path], "base2new", seeds=[1, 2, 3, 4])
 
 
 def test_a_failed_run_is_named_in_its_cell_and_below(write, tmp_path):
     folder = write("train", "dtd", [50, 60])
     (folder / "results.json").unlink()
     (folder / "failed.txt").write_text("CUDA out of memory\n")
-    table = tables.table([tmp_path], "base2new")
+    table = table_of([tmp_path], "base2new")
     assert "50.00 ± 0.00 (1 of 2, failed)" in table
     assert "failed: CoOp r, dtd, base, seed 2: CUDA out of memory" in table
 
 
 def test_gzsl_shows_seen_unseen_h_and_accuracy(write, tmp_path):
     write("all", "cub", [50], seen=60, unseen=40)
-    assert row(tables.table([tmp_path], "gzsl"), "CoOp ")[2:6] == [f"{v}.00 ± 0.00" for v in (60, 40, 48, 50)]
+    assert row(table_of([tmp_path], "gzsl"), "CoOp ")[2:6] == [f"{v}.00 ± 0.00" for v in (60, 40, 48, 50)]
 
 
 def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
@@ -113,11 +114,11 @@ def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
         write("target", "dtd", [40, 50], trainer=trainer)
         write("target", "oxford_pets", [accuracy, 90], trainer=trainer)
     write("target", "imagenet_a", [1])
-    table = tables.table([tmp_path], "xd")
+    table = table_of([tmp_path], "xd")
     assert row(table, "method")[2:6] == ["imagenet", "oxford_pets", "dtd", "mean"]
     assert row(table, "CoOp ")[2:6] == ["71.00 ± 1.00", "75.00 ± 15.00", "45.00 ± 5.00", "60.00 ± 10.00"]
     assert row(table, "SHIP ")[5] == "61.00 ± 9.00"
-    only = tables.table([tmp_path], "xd", ["dtd"])
+    only = table_of([tmp_path], "xd", ["dtd"])
     assert row(only, "method")[2:5] == ["imagenet", "dtd", "mean"]
 
 
@@ -125,7 +126,7 @@ def test_dg_takes_the_shifted_datasets_and_the_papers_rows(write, tmp_path):
     write("train", "imagenet", [70], protocol="dg")
     for name in ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"):
         write("target", name, [50])
-    table = tables.table([tmp_path], "dg", published=[PUBLISHED])
+    table = table_of([tmp_path], "dg", published=[PUBLISHED])
     assert row(table, "CoOp [")[1:] == ["published", "71.51", "64.20", "47.99", "49.71", "75.21", "59.28"]
 
 
@@ -133,7 +134,7 @@ def test_a_source_of_ones_own_is_read_from_the_record(write, tmp_path):
     trained = write("train", "food101", [70], protocol="xd")
     folder = write("target", "dtd", [40])
     (folder / "results.json").write_text(json.dumps({"metrics": {"accuracy": 41}, "model": str(trained)}))
-    table = tables.table([tmp_path], "xd")
+    table = table_of([tmp_path], "xd")
     assert row(table, "method")[2:] == ["food101", "dtd", "mean", "seeds"]
     assert row(table, "CoOp ")[2:4] == ["70.00 ± 0.00", "41.00 ± 0.00"]
 
@@ -144,7 +145,7 @@ def test_few_shot_has_shots_in_columns_and_zero_shot_among_them(write, tmp_path)
         for shots, accuracy in ((1, 40), (2, 44), (4, 48), (16, 60)):
             recipe = "r_ep50" if shots == 1 else "r"
             write("train", "dtd", [accuracy + gain], trainer, recipe, shots, "fewshot")
-    table = tables.table([tmp_path], "fewshot")
+    table = table_of([tmp_path], "fewshot")
     assert row(table, "method")[2:] == ["0 shots", "1 shot", "2 shots", "4 shots", "16 shots"]
     assert row(table, "CoOp ")[2:] == ["–", *(f"{v}.00 ± 0.00" for v in (40, 44, 48, 60))]
     assert row(table.split("Δ", 1)[1], "SHIP ")[2:] == ["–", *["+2.00"] * 4]
@@ -158,7 +159,7 @@ def test_upstreams_zero_shot_folders_stand_beside_trained_methods(write, tmp_pat
         folder = tmp_path / "ZeroshotCLIP2/vit_b16" / dataset
         folder.mkdir(parents=True)
         (folder / "log.txt").write_text(f"Evaluate on the *test* set\n=> result\n* accuracy: {figure}%\n")
-    assert row(tables.table([tmp_path], "xd"), "ZeroshotCLIP2")[2:6] == [
+    assert row(table_of([tmp_path], "xd"), "ZeroshotCLIP2")[2:6] == [
         *("66.70 ± 0.00‡", "44.00 ± 0.00‡"),
         "44.00 ± 0.00‡",
         "1",
@@ -169,7 +170,7 @@ def test_upstreams_zero_shot_folders_stand_beside_trained_methods(write, tmp_pat
 def test_markdown_sets_the_best_complete_cell_in_bold(write, tmp_path, trainer, bold):
     for name, accuracies in (("CoOp", [60, 60]), ("SHIP", [50, 50]), ("CoCoOp", [99])):
         write("train", "dtd", accuracies, trainer=name)
-    table = tables.table([tmp_path], "base2new", format="markdown")
+    table = table_of([tmp_path], "base2new", format="markdown")
     line = next(line for line in table.splitlines() if line.startswith(f"| {trainer} "))
     assert ("**" in line) == bold
     assert "**60.00 ± 0.00**" in table
@@ -178,7 +179,7 @@ def test_markdown_sets_the_best_complete_cell_in_bold(write, tmp_path, trainer, 
 def test_latex_escapes_names_and_signs(write, tmp_path):
     write("train", "oxford_pets", [60], recipe="vit_b16")
     write("train", "oxford_pets", [50], trainer="SHIP", recipe="vit_b16")
-    table = tables.table([tmp_path], "base2new", format="latex")
+    table = table_of([tmp_path], "base2new", format="latex")
     assert r"\caption{oxford\_pets, 16 shots, base-to-new, seeds 1}" in table
     assert r"\textbf{60.00 $\pm$ 0.00}" in table
     assert "$-$10.00" in table
@@ -190,7 +191,7 @@ def test_csv_has_plain_numbers_a_row_per_method_and_dataset(write, tmp_path):
     for dataset in ("dtd", "eurosat"):
         write("train", dataset, [60, 62])
         write("new", dataset, [50])
-    rows = list(csv.DictReader(tables.table([tmp_path], "base2new", format="csv").splitlines()))
+    rows = list(csv.DictReader(table_of([tmp_path], "base2new", format="csv").splitlines()))
     assert [line["dataset"] for line in rows] == ["dtd", "eurosat", "average"]
     assert (rows[0]["base"], rows[0]["base_std"], rows[0]["base_seeds"]) == ("61.0000", "1.0000", "2")
     assert (rows[0]["new_note"], rows[0]["seeds_expected"], rows[0]["source"]) == ("1 of 2", "2", "results.json")
@@ -199,7 +200,7 @@ def test_csv_has_plain_numbers_a_row_per_method_and_dataset(write, tmp_path):
 def test_csv_of_few_shot_has_a_row_per_shots(write, tmp_path):
     for shots in (1, 16):
         write("train", "dtd", [shots], shots=shots, protocol="fewshot")
-    rows = csv.DictReader(tables.table([tmp_path], "fewshot", format="csv").splitlines())
+    rows = csv.DictReader(table_of([tmp_path], "fewshot", format="csv").splitlines())
     assert [(line["dataset"], line["shots"], line["accuracy"]) for line in rows] == [
         ("dtd", "1", "1.0000"),
         ("dtd", "16", "16.0000"),
@@ -209,16 +210,16 @@ def test_csv_of_few_shot_has_a_row_per_shots(write, tmp_path):
 def test_published_rows_name_their_source_where_shots_agree(write, tmp_path):
     write("train", "imagenet", [40])
     write("train", "imagenet", [40], shots=4)
-    table = tables.table([tmp_path], "base2new", published=[PUBLISHED])
+    table = table_of([tmp_path], "base2new", published=[PUBLISHED])
     assert table.count("\nCoOp [CoCoOp (CVPR 2022), Table 1]") == 1
     assert row(table, "CoOp [")[2:5] == ["76.47", "67.88", "71.92"]
-    assert "published" not in tables.table([tmp_path], "base2new")
+    assert "published" not in table_of([tmp_path], "base2new")
 
 
 def test_unchecked_figures_are_marked(write, tmp_path):
     for dataset in BENCHMARK:
         write("train", dataset, [40])
-    table = tables.table([tmp_path], "base2new", published=[PUBLISHED])
+    table = table_of([tmp_path], "base2new", published=[PUBLISHED])
     assert row(table, "CoOp + SHIP [")[2] == "80.03*"
     assert "* not re-checked against the paper" in table
 
@@ -257,13 +258,12 @@ def test_upstreams_logs_give_the_means_of_our_records(tmp_path, golden):
             json.dumps({"metrics": {"accuracy": 100 * run["correct"] / run["total"]}})
         )
         log.unlink()
-    theirs, ours = (tables.table([folder], "base2new") for folder in (logs, records))
+    theirs, ours = (table_of([folder], "base2new") for folder in (logs, records))
     assert row(theirs, "CoOp ")[2:5] == [f"{cell}†" for cell in row(ours, "CoOp ")[2:5]] == ["33.33 ± 0.00†"] * 3
     assert "† from log.txt" in theirs
     assert "†" not in ours
     fields = [
-        next(csv.DictReader(tables.table([folder], "base2new", format="csv").splitlines()))
-        for folder in (logs, records)
+        next(csv.DictReader(table_of([folder], "base2new", format="csv").splitlines())) for folder in (logs, records)
     ]
     assert [line.pop("source") for line in fields] == ["log.txt (counts)", "results.json"]
     assert fields[0] == fields[1]
@@ -299,7 +299,7 @@ def test_nothing_to_show_says_where_and_how_to_make_it(tmp_path, capsys, options
 def test_a_dataset_without_runs_is_named(write, tmp_path):
     write("train", "dtd", [40])
     with pytest.raises(NoRuns, match="base2new runs of eurosat"):
-        tables.table([tmp_path], "base2new", ["dtd", "eurosat"])
+        table_of([tmp_path], "base2new", ["dtd", "eurosat"])
 
 
 def test_published_figures_at_fault_end_with_a_message(write, tmp_path, capsys):

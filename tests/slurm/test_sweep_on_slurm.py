@@ -32,7 +32,7 @@ def sweep_of(tmp_path):
 
     def prepare(*runs) -> Sweep:
         words = ["--datasets", "shapes", "--output", str(tmp_path), "--executor", "slurm", "--cpus", "1"]
-        args, tasks, folder = sweep.parse_args([*words, "--time", "30"]), tasks_of(runs), SweepFolder(tmp_path)
+        (args, _), tasks, folder = sweep.parse_args([*words, "--time", "30"]), tasks_of(runs), SweepFolder(tmp_path)
         folder.path.mkdir(exist_ok=True)
         return Sweep(tasks, sweep.backend(args, folder, len(runs)), folder, View(tasks))
 
@@ -77,7 +77,7 @@ def when(happened: Callable[[], object], *command: str) -> threading.Thread:
 def test_arrays_wait_for_what_they_need_and_failures_are_repeated_once_then_listed(tmp_path, sweep_of, capsys):
     trained, once = stub_run(tmp_path, "training"), stub_run(tmp_path, "once", "--fail", 1)
     always = stub_run(tmp_path, "always", "--fail", 9)
-    tests = [stub_run(tmp_path, f"test_{run.recipe}", model=run) for run in (trained, once, always)]
+    tests = [stub_run(tmp_path, f"test_{run.recipe.name}", model=run) for run in (trained, once, always)]
     sweeping = sweep_of(trained, once, always, *tests)
     done, failed, not_run = State.DONE, State.FAILED, State.NOT_RUN
     assert states(sweeping) == [done, done, failed, done, done, not_run]

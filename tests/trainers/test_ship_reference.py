@@ -17,8 +17,9 @@ import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.methods import METHODS
+from trainers.blocks.synthesis import prompt_vae
 from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
-from trainers.blocks.synthesis.synthesizers import VAESynthesizer, prompt_vae
+from trainers.blocks.synthesis.synthesizers import VAESynthesizer
 from trainers.blocks.training.resumable import Stage
 
 STEPS, COUNT, DIM = 8, 6, 512

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from catalogue import Dataset, known_names
 from fetch.prepare import files_of
 from fetch.sources import File, SourcesError, read_sources
+from protocols.catalogue import Dataset, known_names
 
 
 def test_every_dataset_that_is_not_rendered_has_sources_or_says_why_not():

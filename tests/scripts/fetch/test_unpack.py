@@ -76,7 +76,7 @@ def test_unpacks_what_was_packed(name, tmp_path, target):
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
 def test_unpacks_one_folder_alone(name, tmp_path, target):
-    unpack(write(tmp_path / name, FILES), target, keep="images/deep")
+    unpack(write(tmp_path / name, FILES), target, only="images/deep")
     assert tree(target) == {"b.jpg": FILES["images/deep/b.jpg"]}
 
 

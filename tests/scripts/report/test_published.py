@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 import yaml
-from layout import BENCHMARK
+from protocols.layout import BENCHMARK
 from report.published import PUBLISHED, PublishedError, read_published
 
 

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from layout import RunId
-from report.results import Outcome, Run
+from protocols.layout import RunId
+from report.results import Outcome, RunResult
 from report.rows import in_order, methods_of
 
 
 def run(recipe: str, dataset: str = "dtd", trainer: str = "CoOp", shots: int = 16, seed: int = 1, output: str = "a"):
-    return Run(RunId(dataset, "base", shots, trainer, recipe, seed, Path(output)), Outcome("complete"), Path(output))
+    return RunResult(
+        RunId(dataset, "base", shots, trainer, recipe, seed, Path(output)), Outcome("complete"), Path(output)
+    )
 
 
 def test_recipes_that_differ_by_epochs_or_dataset_make_one_row():

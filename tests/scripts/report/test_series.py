@@ -13,7 +13,7 @@ def test_h_is_that_of_the_means_and_its_deviation_that_of_the_seeds():
     assert cell.mean == pytest.approx(2 * 77 * 51 / (77 + 51))
     assert cell.mean != pytest.approx(statistics.fmean(own))
     assert cell.std == pytest.approx(statistics.pstdev(own))
-    assert cell.complete
+    assert cell.has_all_seeds
 
 
 def test_h_takes_the_seeds_that_have_both():

@@ -1,6 +1,6 @@
 """Measures a step of SHIP's stage 2 (on CoOp, 32 real and 32 synthesized features) on a text tower of random weights.
 
-    python scripts/benchmark_growth.py [--backbone ViT-B/16] [--threads N] [--plot FOLDER] [--json]
+    python scripts/benchmark.py growth [--backbone ViT-B/16] [--threads N] [--plot FOLDER] [--json]
 
 Against the number of classes, the length of the context (of CoOp's prompts and of the PromptVAE's), and the length of
 class names. Token passes are tokens through the text tower, forward and backward; prompts beyond the memory budget
@@ -15,32 +15,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
+from report.saving import save
 
-import compat  # noqa: E402
+from bench import growth, machine
+from bench.arguments import parser_of, prepared
+from bench.growth import Series
 
-compat.ensure()
-
-from bench import growth, machine  # noqa: E402
-from bench.arguments import parser_of, prepared  # noqa: E402
-from bench.growth import Series  # noqa: E402
-from plots import save  # noqa: E402
-
-CLASSES, CONTEXTS, WORDS = (10, 30, 100, 300, 1000, 3000, 10000), (1, 2, 4, 8, 16), (1, 2, 5, 10, 15, 20)
+CLASSES, CONTEXTS, NAME_TOKENS = (10, 30, 100, 300, 1000, 3000, 10000), (1, 2, 4, 8, 16), (1, 2, 5, 10, 15, 20)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = parser_of("benchmark_growth.py", __doc__)
+    parser = parser_of("growth", __doc__)
     add = parser.add_argument
     add("--classes", metavar="N", type=int, nargs="+", default=CLASSES, help="numbers of classes")
     add("--contexts", metavar="N", type=int, nargs="+", default=CONTEXTS, help="numbers of context tokens")
-    add("--words", metavar="N", type=int, nargs="+", default=WORDS, help="tokens of a class name")
+    add(
+        "--name-tokens",
+        "--words",
+        metavar="N",
+        type=int,
+        nargs="+",
+        default=NAME_TOKENS,
+        help="tokens of a class name",
+    )
     add("--plot", metavar="FOLDER", type=Path, help="draw to this folder, too")
     args = parser.parse_args(argv)
     draw = drawing(parser) if args.plot else None
     backbone = prepared(parser, args, images=False)
-    series = growth.planned(args.classes, args.contexts, args.words)
+    series = growth.planned(args.classes, args.contexts, args.name_tokens)
     growth.measure(series, backbone, args.repeats)
     about = {"backbone": f"{args.backbone}'s text tower, random weights", "machine": machine.described()}
     about["prompts at once"] = growth.prompts_at_once(backbone)
@@ -63,10 +65,6 @@ def drawing(parser: argparse.ArgumentParser) -> Callable[[Sequence[Series]], obj
 
 
 def report(about: dict, series: Sequence[Series]) -> str:
-    title = f"{about['backbone']}; {machine.in_words(about['machine'])}"
+    title = f"{about['backbone']}; {machine.summary(about['machine'])}"
     room = f"Prompts of about {about['prompts at once']:,} classes with names as ImageNet's fit the memory budget."
     return "\n\n".join([title, *map(growth.table, series), room])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,7 @@
 """Measures how long a run takes to its first training step on a dataset of many listed images.
 
+    python scripts/benchmark.py loading --images 100000 --round-trip 0.5
+
 Makes such a dataset (small pictures, hard links to one file for each class, and a split file) in a temporary folder,
 starts train.py on it, and takes the time from the start of the process to the line of the first step. Beside it: the
 time that the loader takes, and that of finding out whether all images are there, by listing folders as it does and by
@@ -17,44 +19,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
+import torch
+from common.arguments import CHECKOUT, command_parser
+from dassl.data.datasets import Datum
+from PIL import Image
+from yacs.config import CfgNode
 
-import compat  # noqa: E402
-
-compat.ensure()
-
-import torch  # noqa: E402
-from dassl.data.datasets import Datum  # noqa: E402
-from PIL import Image  # noqa: E402
-from yacs.config import CfgNode  # noqa: E402
-
-from datasets.caltech101 import Caltech101  # noqa: E402
-from datasets.splits import missing_images  # noqa: E402
+from datasets.caltech101 import Caltech101
+from datasets.splits import missing_images
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 FIRST_STEP = "epoch [1/"
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
     with tempfile.TemporaryDirectory(dir=args.folder, prefix="benchmark-") as root:
         make_dataset(Path(root), args.images, args.classes)
-        cold = [seconds_to_first_step(root, args.shots) for _ in range(args.repeat)]
+        cold = [seconds_to_first_step(root, args.shots) for _ in range(args.repeats)]
         cfg = CfgNode({"DATASET": {"ROOT": root, "NUM_SHOTS": args.shots, "SUBSAMPLE_CLASSES": "all"}, "SEED": 1})
         items = [item for part in Caltech101.listed(cfg) for item in part]
         figures = {
             "cold start to first step": statistics.median(cold),
-            "of it the loader": median_seconds(lambda: Caltech101(cfg), args.repeat),
+            "of it the loader": median_seconds(lambda: Caltech101(cfg), args.repeats),
         }
         with slow_disk(args.round_trip / 1000):
-            figures["images there, by listing folders"] = median_seconds(lambda: missing_images(items), args.repeat)
-            figures["images there, file by file"] = median_seconds(lambda: check_each(items), args.repeat)
+            figures["images there, by listing folders"] = median_seconds(lambda: missing_images(items), args.repeats)
+            figures["images there, file by file"] = median_seconds(lambda: check_each(items), args.repeats)
     listed, asked = list(figures.values())[2:]
     report = {
         "images": len(items),
@@ -69,15 +65,18 @@ def main() -> None:
     print(json.dumps(report, indent=4))
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = command_parser("benchmark.py loading", __doc__)
     parser.add_argument("--images", type=int, default=100_000, help="listed images (100000)")
     parser.add_argument("--classes", type=int, default=1000, help="classes, each with a folder (1000)")
     parser.add_argument("--shots", type=int, default=-1, help="training images a class (-1: all)")
-    parser.add_argument("--repeat", type=int, default=3, help="times of each, whose median is given (3)")
+    parser.add_argument("--repeats", "--repeat", type=int, default=3, help="times of each, whose median is given (3)")
     parser.add_argument("--round-trip", type=float, default=0, metavar="MS", help="of an imitated network disk (0)")
     parser.add_argument("--folder", help="where the dataset is made for a while (default: the temporary folder)")
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if min(args.repeats, args.classes) < 1 or args.images < args.classes:
+        parser.error("--repeats and --classes are at least 1, and --images at least --classes")
+    return args
 
 
 def make_dataset(root: Path, images: int, classes: int) -> None:
@@ -149,7 +148,3 @@ def median_seconds(action: Callable[[], object], repeat: int) -> float:
             action()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,9 +4,9 @@ import json
 import re
 import sys
 
-import benchmark_growth
 import pytest
 from bench.architectures import random_clip
+from bench.commands import growth
 from bench.growth import Setting, point, prompts_at_once
 
 from trainers.blocks.clip.chunks import Chunks
@@ -18,7 +18,7 @@ SMALL = (
 
 
 def test_passes_of_tokens_grow_with_what_is_varied(capsys):
-    benchmark_growth.main([*SMALL, "--json"])
+    growth.main([*SMALL, "--json"])
     series = json.loads(capsys.readouterr().out)["series"]
     assert [one["varied"] for one in series] == ["classes", "context tokens", "tokens a class name"]
     for one in series:
@@ -29,14 +29,14 @@ def test_passes_of_tokens_grow_with_what_is_varied(capsys):
 
 def test_the_tables_and_the_plot_show_it(capsys, tmp_path):
     pytest.importorskip("matplotlib")
-    benchmark_growth.main([*SMALL, "--plot", str(tmp_path / "plots")])
+    growth.main([*SMALL, "--plot", str(tmp_path / "plots")])
     found = re.findall(r"^(\d+) +[\d.]+ ", capsys.readouterr().out, re.MULTILINE)
     assert found == ["4", "40", "2", "4", "1", "3"]
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["growth.pdf", "growth.png"]
 
 
 def test_prompts_in_parts_are_recomputed_which_is_another_pass():
-    backbone, setting = random_clip("tiny"), Setting(classes=40, words=2)
+    backbone, setting = random_clip("tiny"), Setting(classes=40, name_tokens=2)
     whole = point(40, setting, backbone, repeats=1)
     backbone.text.chunks = Chunks(size=32)
     parts = point(40, setting, backbone, repeats=1)
@@ -49,7 +49,7 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit) as error:
-        benchmark_growth.main([*SMALL, "--plot", "plots"])
+        growth.main([*SMALL, "--plot", "plots"])
     assert error.value.code == 2
     assert "pip install matplotlib" in capsys.readouterr().err
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from methods import CONFIGS, Method, recipe_path
+from protocols.layout import FAILURE, LOG, RECORD
+from protocols.methods import CONFIGS, Method, Recipe
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-FAILED = "failed.txt"  # in a run's folder: why it failed; tables show the cell as failed
+CHECKOUT = CONFIGS.parent
 
 
 class RunError(Exception):
@@ -29,7 +29,7 @@ class Run:
     """One call of train.py: a method trained and tested, or tested only."""
 
     method: Method
-    recipe: str
+    recipe: Recipe
     dataset: str  # a name from configs/datasets
     classes: str  # all, base or new
     shots: int
@@ -44,7 +44,7 @@ class Run:
     def title(self) -> str:
         action = "train and test" if self.trains and self.method.trains else "test"
         what = f"{self.dataset}, {self.classes} classes, {self.shots} shots"
-        return f"{self.method.trainer} {self.recipe} seed {self.seed}: {action} on {what}"
+        return f"{self.method.trainer} {self.recipe.name} seed {self.seed}: {action} on {what}"
 
     def command(self, force: bool = False) -> list[str]:
         """The call of train.py; by `force` it starts over where the folder holds a complete run."""
@@ -52,7 +52,7 @@ class Run:
             *(sys.executable, str(CHECKOUT / "train.py"), "--root", str(self.data), "--seed", str(self.seed)),
             *("--trainer", self.method.trainer, "--output-dir", str(self.folder)),
             *("--dataset-config-file", str(CONFIGS / "datasets" / f"{self.dataset}.yaml")),
-            *("--config-file", str(recipe_path(self.method.trainer, self.recipe))),
+            *(word for file in self.recipe.files for word in ("--config-file", str(file))),
         ]
         if not (self.trains and self.method.trains):
             command.append("--eval-only")
@@ -61,14 +61,12 @@ class Run:
         if force:
             command.append("--force")
         shots = str(self.shots or -1)  # 0 is zero-shot CLIP's, for which nothing is sampled
-        return [
-            *(*command, "DATASET.NUM_SHOTS", shots, "DATASET.SUBSAMPLE_CLASSES", self.classes),
-            *self.pairs,
-        ]
+        command += ["DATASET.NUM_SHOTS", shots, "DATASET.SUBSAMPLE_CLASSES", self.classes]
+        return [*command, *self.recipe.pairs, *self.pairs]
 
     @property
     def record_path(self) -> Path:
-        return self.folder / "results.json"
+        return self.folder / RECORD
 
     def record(self) -> dict | None:
         """What results.json says, if the run is complete."""
@@ -161,7 +159,7 @@ def accuracy(record: dict) -> str:
 
 def failure(run: Run, how: str, *logs: Path) -> str:
     """What is said of a run that failed; its own log is named first."""
-    return f"{run.title} {how}; see {' and '.join(map(str, (run.folder / 'log.txt', *logs)))}"
+    return f"{run.title} {how}; see {' and '.join(map(str, (run.folder / LOG, *logs)))}"
 
 
 def training_failed(run: Run) -> str:
@@ -172,11 +170,11 @@ def note_failure(run: Run, message: object) -> None:
     """Leaves word for the table, unless the folder holds a complete run of other settings."""
     if run.record() is None:
         run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / FAILED).write_text(f"{message}\n", encoding="utf-8")
+        (run.folder / FAILURE).write_text(f"{message}\n", encoding="utf-8")
 
 
 def forget_failure(run: Run) -> None:
-    (run.folder / FAILED).unlink(missing_ok=True)
+    (run.folder / FAILURE).unlink(missing_ok=True)
 
 
 def run_all(runs: Sequence[Run], runner: Runner) -> None:
@@ -187,3 +185,10 @@ def run_all(runs: Sequence[Run], runner: Runner) -> None:
         except RunError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(error.status)
+
+
+def print_recipes(runs: Sequence[Run]) -> None:
+    """Says which recipes are taken, each once."""
+    for trainer, recipe in dict.fromkeys((run.method.trainer, run.recipe) for run in runs):
+        files = " and ".join(str(file.relative_to(CHECKOUT)) for file in recipe.files)
+        print(f"{trainer}: recipe {files}")

@@ -1,6 +1,6 @@
 """Compares encoding images in bf16 (TRAINER.FEATURES.IMAGE_PREC) with fp32: cosine similarity, images a second.
 
-    python scripts/benchmark_images.py --backbone ViT-B/16 --images /path/to/pictures
+    python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
 
 Takes pictures from a folder, in any depth; without one, made-up ones: noise of several degrees of smoothness.
 """
@@ -8,34 +8,35 @@ Takes pictures from a folder, in any depth; without one, made-up ones: noise of 
 import argparse
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
+import torch
+from clip.clip import _transform
+from common.arguments import CHECKOUT, command_parser
+from common.errors import fail
+from PIL import Image
 
-import compat  # noqa: E402
-
-compat.ensure()
-
-import torch  # noqa: E402
-from bench import machine  # noqa: E402
-from bench.made_up import noise  # noqa: E402
-from clip.clip import _transform  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from trainers.blocks.clip.backbone import Backbone, load_backbone  # noqa: E402
-from trainers.blocks.clip.precision import encodes_in_bf16  # noqa: E402
+from bench import machine
+from bench.made_up import noise
+from trainers.blocks.clip.backbone import Backbone, load_backbone
+from trainers.blocks.clip.precision import encodes_in_bf16
+from trainers.blocks.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+SHAPES = str(CHECKOUT / "datasets/assets/shapes_clip.pt")
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
     device = machine.device()
+    try:
+        backbone = load_backbone(args.backbone, "fp32", device)
+    except InputError as error:
+        fail(error)
+    images = pictures(args.images, args.count, backbone.resolution).to(device)
     if not encodes_in_bf16("bf16", device):
         sys.exit(1)
-    backbone = load_backbone(args.backbone, "fp32", device)
-    images = pictures(args.images, args.count, backbone.resolution).to(device)
     exact, plain = encoded(backbone, images, False, args.batch)
     rounded, fast = encoded(backbone, images, True, args.batch)
     similarity = (exact * rounded).sum(dim=-1)
@@ -44,13 +45,16 @@ def main() -> None:
     print(f"images a second: fp32 {plain:.1f}, bf16 {fast:.1f}, {fast / plain:.2f} times as many")
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="datasets/assets/shapes_clip.pt", help="name or file (that of shapes)")
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = command_parser("benchmark.py images", __doc__)
+    parser.add_argument("--backbone", default=SHAPES, help="name or file (that of shapes)")
     parser.add_argument("--images", help="folder of pictures")
     parser.add_argument("--count", type=int, default=128, help="pictures (128)")
     parser.add_argument("--batch", type=int, default=32, help="pictures at once (32)")
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if min(args.count, args.batch) < 1:
+        parser.error("--count and --batch are at least 1")
+    return args
 
 
 def pictures(folder: str | None, count: int, size: int) -> torch.Tensor:
@@ -59,7 +63,7 @@ def pictures(folder: str | None, count: int, size: int) -> torch.Tensor:
         return noise(count, size, size)
     paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        sys.exit(f"error: no pictures ({', '.join(SUFFIXES)}) under {folder}")
+        fail(f"no pictures ({', '.join(SUFFIXES)}) under {folder}")
     chosen = random.Random(0).sample(paths, min(count, len(paths)))
     return torch.stack([_transform(size)(Image.open(path)) for path in chosen])
 
@@ -71,7 +75,3 @@ def encoded(backbone: Backbone, images: torch.Tensor, in_bf16: bool, batch: int)
     start = machine.now()
     features = torch.cat([backbone.encode_image(some) for some in images.split(batch)])
     return features.cpu(), len(images) / (machine.now() - start)
-
-
-if __name__ == "__main__":
-    main()

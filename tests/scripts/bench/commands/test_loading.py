@@ -2,7 +2,7 @@
 
 import os
 
-from benchmark_loading import make_dataset, slow_disk
+from bench.commands.loading import make_dataset, slow_disk
 
 from datasets.caltech101 import Caltech101
 from datasets.splits import missing_images

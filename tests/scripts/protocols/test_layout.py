@@ -2,9 +2,18 @@
 
 from pathlib import Path
 
-import layout
 import pytest
-from layout import BENCHMARK, PROTOCOLS, RunId, ablation_output, find_runs, source_named_in, source_of, train_folder
+from protocols import layout
+from protocols.layout import (
+    BENCHMARK,
+    PROTOCOLS,
+    RunId,
+    ablation_output,
+    find_runs,
+    source_named_in,
+    source_of,
+    train_folder,
+)
 
 ARGS = ("oxford_pets", 16, "CoOp", "vit_b16_ctxv1", 2)
 

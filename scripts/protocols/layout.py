@@ -8,7 +8,7 @@ the tests of xd and dg on their targets (nctx… stands before TARGET):
     OUTPUT/evaluation/TRAINER/RECIPE_Nshots/TARGET/seedS
 upstream's zero-shot CLIP, which has no seed:
     OUTPUT/TRAINER/RECIPE/DATASET
-an ablation's variant, for each draw of the base classes, which tables do not look into unless told to:
+an ablation's variant, for each class split, which tables do not look into unless told to:
     OUTPUT/ablations/VARIANT/drawK, an OUTPUT of its own
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROTOCOLS = ("base2new", "gzsl", "xd", "dg", "fewshot")
-PART_FOLDERS = {"base": "train_base", "new": "test_new", "all": "test_all"}
+PARTS = {"base": "train_base", "new": "test_new", "all": "test_all"}
 TEN = "caltech101 oxford_pets stanford_cars oxford_flowers food101 fgvc_aircraft sun397 dtd eurosat ucf101".split()
 BENCHMARK = ("imagenet", *TEN)  # CoOp's eleven datasets, in its order
 TARGETS = {  # by protocol and source
@@ -30,25 +30,8 @@ TARGETS = {  # by protocol and source
     },
 }
 
+RECORD, FAILURE, LOG = "results.json", "failed.txt", "log.txt"  # in a run's folder; failed.txt: why it failed
 ABLATIONS = "ablations"
-SPLIT_CLASSES = "base2new/{part}/{dataset}/shots_{shots}/{trainer}/{recipe}/seed{seed}"
-TRAINING = "{dataset}/{trainer}/{recipe}_{shots}shots/seed{seed}"
-EVALUATION = "evaluation/{trainer}/{recipe}_{shots}shots/{dataset}/seed{seed}"
-TEMPLATES = (  # by kind of run; those that are not named above are written by upstream's scripts alone
-    ("split", SPLIT_CLASSES),
-    ("target", EVALUATION),
-    ("target", "evaluation/{trainer}/{recipe}_{shots}shots/{variant}/{dataset}/seed{seed}"),
-    ("training", TRAINING),
-    ("training", "{dataset}/{trainer}/{recipe}_{shots}shots/{variant}/seed{seed}"),
-    ("zeroshot", "{zeroshot}/{recipe}/{dataset}"),
-)
-FIELDS = {
-    "part": "|".join(PART_FOLDERS.values()),
-    "dataset": r"(?!(?:evaluation|base2new)/|seed\d+$)[^/]+",
-    "shots": r"-?\d+",
-    "seed": r"\d+",
-    "zeroshot": r"Zeroshot[^/]*(?=/(?![^/]*_-?\d+shots/))",
-}
 
 
 @dataclass(frozen=True)
@@ -70,29 +53,26 @@ class RunId:
 
 def train_folder(output: Path, protocol: str, dataset: str, shots: int, trainer: str, recipe: str, seed: int) -> Path:
     """Where a protocol's training goes; of base2new and fewshot this is a test too (base; all classes)."""
-    template = SPLIT_CLASSES if protocol in ("base2new", "gzsl") else TRAINING
-    return _fill(template, output, "base", dataset, shots, trainer, recipe, seed)
+    if protocol in ("base2new", "gzsl"):
+        return test_folder(output, "base", dataset, shots, trainer, recipe, seed)
+    return Path(output, dataset, trainer, f"{recipe}_{shots}shots", f"seed{seed}")
 
 
 def test_folder(output: Path, part: str, dataset: str, shots: int, trainer: str, recipe: str, seed: int) -> Path:
-    """Where a test goes that is not its training's: part new (base2new), all (gzsl) or target (xd, dg)."""
-    template = EVALUATION if part == "target" else SPLIT_CLASSES
-    return _fill(template, output, part, dataset, shots, trainer, recipe, seed)
+    """Where a test goes: part base, new (base2new), all (gzsl) or target (xd, dg)."""
+    if part == "target":
+        return Path(output, "evaluation", trainer, f"{recipe}_{shots}shots", dataset, f"seed{seed}")
+    return Path(output, "base2new", PARTS[part], dataset, f"shots_{shots}", trainer, recipe, f"seed{seed}")
 
 
-def _fill(template: str, output: Path, part: str, *values: object) -> Path:
-    named = dict(zip(("dataset", "shots", "trainer", "recipe", "seed"), values, strict=True))
-    return Path(output, template.format(part=PART_FOLDERS.get(part), **named))
-
-
-def ablation_output(output: Path, variant: str, draw: int) -> Path:
-    """The OUTPUT of an ablation's variant with a draw of the base classes."""
-    return Path(output) / ABLATIONS / re.sub(r"\W+", "_", variant) / f"draw{draw}"
+def ablation_output(output: Path, variant: str, split: int) -> Path:
+    """The OUTPUT of an ablation's variant with a class split."""
+    return Path(output) / ABLATIONS / re.sub(r"\W+", "_", variant) / f"draw{split}"
 
 
 def source_named_in(path: str) -> str:
     """The dataset that a training's folder names, such as that whose model a test on a target took; else empty."""
-    run = _recognize(Path(path))
+    run = recognize(Path(path))
     return run.dataset if run and run.part == "training" else ""
 
 
@@ -128,29 +108,44 @@ def _part_in(protocol: str, run: RunId) -> str | None:
 def _walk(output: Path) -> Iterator[RunId]:
     for folder, below, _ in os.walk(output.absolute()):
         below[:] = sorted(name for name in below if name != ABLATIONS)
-        run = _recognize(Path(folder))
+        run = recognize(Path(folder))
         if run:
             below.clear()
             yield run
 
 
-def _recognize(folder: Path) -> RunId | None:
-    """What a folder's path says; `part` is base, new, all, training, target or zeroshot."""
-    for kind, pattern in PATTERNS:
-        match = pattern.search(folder.as_posix())
-        if match:
-            found = match.groupdict()
-            part = {name: part for part, name in PART_FOLDERS.items()}.get(found.get("part"), kind)
-            recipe = "/".join(filter(None, (found["recipe"], found.get("variant"))))
-            seed = int(found["seed"]) if "seed" in found else None
-            trainer = found.get("trainer") or found["zeroshot"]
-            return RunId(found["dataset"], part, int(found.get("shots", 0)), trainer, recipe, seed, folder)
+def recognize(folder: Path) -> RunId | None:
+    """What a folder's path says; `part` is base, new, all, training, target or zeroshot.
+
+    The path alone: results.json does not name the recipe, and runs that failed have none. Upstream's runs have a
+    folder more, the variant, and no seed where nothing is trained.
+    """
+    match folder.parts:
+        case (*_, "base2new", part, dataset, shots, trainer, recipe, seed) if part in PARTS.values():
+            names = {folder_name: name for name, folder_name in PARTS.items()}
+            return _run(folder, names[part], dataset, trainer, f"{recipe}_{shots.removeprefix('shots_')}shots", seed)
+        case (*_, "evaluation", trainer, recipe, dataset, seed) if RECIPE.fullmatch(recipe):
+            return _run(folder, "target", dataset, trainer, recipe, seed)
+        case (*_, "evaluation", trainer, recipe, variant, dataset, seed) if RECIPE.fullmatch(recipe):
+            return _run(folder, "target", dataset, trainer, recipe, seed, variant)
+        case (*_, dataset, trainer, recipe, seed) if RECIPE.fullmatch(recipe):
+            return _run(folder, "training", dataset, trainer, recipe, seed)
+        case (*_, dataset, trainer, recipe, variant, seed) if RECIPE.fullmatch(recipe):
+            return _run(folder, "training", dataset, trainer, recipe, seed, variant)
+        case (*_, trainer, recipe, dataset) if trainer.startswith("Zeroshot") and not SEED.fullmatch(dataset):
+            return RunId(dataset, "zeroshot", 0, trainer, recipe, None, folder)
     return None
 
 
-def _compile(template: str) -> re.Pattern:
-    pattern = re.sub(r"{(\w+)}", lambda name: f"(?P<{name[1]}>{FIELDS.get(name[1], '[^/]+')})", template)
-    return re.compile(f"(?:^|/){pattern}$")
+RECIPE, SEED = re.compile(r"(.+)_(-?\d+)shots"), re.compile(r"seed(\d+)")
 
 
-PATTERNS = [(kind, _compile(template)) for kind, template in TEMPLATES]
+def _run(
+    folder: Path, part: str, dataset: str, trainer: str, recipe: str, seed: str, variant: str = ""
+) -> RunId | None:
+    """A run of a recipe as RECIPE_Nshots and of seedS; None where the folders are not named so."""
+    found, number = RECIPE.fullmatch(recipe), SEED.fullmatch(seed)
+    if not (found and number):
+        return None
+    name = f"{found[1]}/{variant}" if variant else found[1]
+    return RunId(dataset, part, int(found[2]), trainer, name, int(number[1]), folder)

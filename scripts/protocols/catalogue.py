@@ -3,15 +3,17 @@
 Importing this is quick; the loaders, and PyTorch with them, are imported when the first dataset is asked for.
 """
 
-import difflib
+from __future__ import annotations  # for the doctor, which an old Python can run
+
 import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from common.errors import unknown
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGS = CHECKOUT / "configs" / "datasets"
 
 
@@ -25,11 +27,8 @@ def known_names() -> list[str]:
 
 
 def unknown_name(name: str) -> str:
-    """A message about a name that is not known, with the nearest one."""
-    near = difflib.get_close_matches(name, known_names(), n=1)
-    return f"no dataset {name!r}; there are {', '.join(known_names())}." + (
-        f" Did you mean {near[0]}?" if near else ""
-    )
+    """A message about a dataset that is not known, with the nearest one."""
+    return unknown("dataset", name, known_names())
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Findings:
 
 
 class CatalogueError(Exception):
-    """A dataset whose loader cannot be had; the message says why."""
+    """A dataset whose loader cannot be used; the message says why."""
 
 
 class Dataset:

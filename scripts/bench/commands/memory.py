@@ -1,5 +1,7 @@
 """Measures the memory of a CoOp training step against the number of classes, on a text tower of random weights.
 
+    python scripts/benchmark.py memory --classes 1000 10000
+
 Each measurement is a process of its own, on the CPU: the peak of its resident memory over one step, above what it
 had with model and class names in place. Prints a table, or JSON with --json.
 """
@@ -9,15 +11,16 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
+from common.arguments import CHECKOUT, command_parser
 from tabulate import tabulate
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+COMMAND = CHECKOUT / "scripts/benchmark.py"
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
     if args.alone:
         print(json.dumps(measure(args.classes[0], args.context, args.chunk, args.batch)))
         return
@@ -25,36 +28,35 @@ def main() -> None:
     print(json.dumps(rows, indent=4) if args.json else tabulate(rows, headers="keys"))
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = command_parser("benchmark.py memory", __doc__)
     parser.add_argument("--classes", type=int, nargs="+", default=[100, 1000, 10000], help="(100 1000 10000)")
     parser.add_argument("--context", type=int, default=16, help="context tokens (16)")
     parser.add_argument("--batch", type=int, default=32, help="images in the step (32)")
     parser.add_argument("--chunk", type=int, default=-1, help="TRAINER.TEXT_CHUNK (-1: automatic)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if min(*args.classes, args.context, args.batch) < 1:
+        parser.error("--classes, --context and --batch are at least 1")
+    return args
 
 
 def in_own_process(classes: int, args: argparse.Namespace) -> dict:
     options = ("--context", args.context, "--batch", args.batch, "--chunk", args.chunk)
-    command = [sys.executable, __file__, "--alone", "--classes", classes, *options]
+    command = [sys.executable, COMMAND, "memory", "--alone", "--classes", classes, *options]
     done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
     """One step over so many classes: GB above the model, and seconds."""
-    sys.path.insert(0, str(CHECKOUT))
-    import compat
-
-    compat.ensure()
     import torch
+
     from bench.architectures import random_clip
     from bench.made_up import class_names
     from bench.measure import quiet
     from bench.memory import peak_gb, resident_gb
-
     from trainers.blocks.clip.chunks import Chunks
     from trainers.blocks.methods.coop import CoOp
 
@@ -78,7 +80,3 @@ def measure(classes: int, context: int, chunk: int, batch: int) -> dict:
         "seconds": round(time.perf_counter() - start, 1),
         "threads": torch.get_num_threads(),
     }
-
-
-if __name__ == "__main__":
-    main()

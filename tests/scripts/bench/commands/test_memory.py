@@ -1,6 +1,6 @@
 """The memory benchmark takes a step."""
 
-from benchmark_memory import measure
+from bench.commands.memory import measure
 
 
 def test_a_measurement_says_what_was_measured():

@@ -1,0 +1,1 @@
+"""The benchmarks, a module each with a `main`; scripts/benchmark.py chooses among them."""

@@ -1,0 +1,86 @@
+"""One vocabulary for all commands: what --data, --datasets, --seeds … mean, and the words between and after them."""
+
+from __future__ import annotations  # for the doctor, which an old Python can run
+
+import argparse
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+OUTPUT = CHECKOUT / "output"
+
+
+def default_data() -> Path:
+    """The folder of the datasets: the environment's DATA, else data/ in the checkout."""
+    return Path(os.environ.get("DATA") or CHECKOUT / "data")
+
+
+def command_parser(command: str, description: str) -> argparse.ArgumentParser:
+    """A parser whose help is the command's docstring, with its examples, as it stands."""
+    parser = argparse.ArgumentParser(
+        prog=command, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(rest=[])
+    return parser
+
+
+def add_data(parser: argparse.ArgumentParser, *aliases: str) -> None:
+    """--data; the downloader and the doctor also take train.py's --root."""
+    text = "folder of the datasets (default: the environment's DATA, else data/ in the checkout)"
+    parser.add_argument("--data", *aliases, type=Path, default=default_data(), help=text)
+
+
+class Several(argparse.Action):
+    """An option that takes several names, or numbers, up to the first word that is none.
+
+    The words behind go to `rest`, as if they stood before all options: so `--seeds 1 2 3 OPTIM.LR 0.1` ends in a
+    pair. Commas may stand for spaces, and the option may be given again.
+    """
+
+    def __init__(self, option_strings: Sequence[str], dest: str, numbers: bool = False, **settings: object) -> None:
+        self.numbers = numbers
+        super().__init__(option_strings, dest, nargs="+", **settings)
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        fits = is_number if self.numbers else is_name
+        words = list(itertools.takewhile(fits, values))
+        if not words:
+            raise argparse.ArgumentError(self, f"invalid {'int' if self.numbers else 'name'} value: {values[0]!r}")
+        found = [part for word in words for part in word.split(",") if part]
+        before = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*before, *map(int, found)] if self.numbers else [*before, *found])
+        namespace.rest = [*namespace.rest, *values[len(words) :]]
+
+
+def is_number(word: str) -> bool:
+    return word.replace(",", "").isdigit()
+
+
+def is_key(word: str) -> bool:
+    """Whether pairs begin here: configuration keys have dots, or are in capitals."""
+    return "." in word or word.isupper()
+
+
+def is_name(word: str) -> bool:
+    return not (is_number(word) or is_key(word))
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[int], list[str]]:
+    """Names, seeds and KEY VALUE pairs, in this order."""
+    rest = list(words)
+    names, seeds = [], []
+    while rest and is_name(rest[0]):
+        names.append(rest.pop(0))
+    while rest and is_number(rest[0]):
+        seeds += map(int, rest.pop(0).split(","))
+    return names, seeds, rest
+
+
+def comma_separated(text: str) -> list[str]:
+    return text.split(",")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in comma_separated(text)]

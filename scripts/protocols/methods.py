@@ -1,0 +1,119 @@
+"""The methods as scripts know them: configs/methods.yaml, and SHIP on each of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+from common.errors import unknown
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+FILE = CONFIGS / "methods.yaml"
+EMBEDDED = "shapes"  # datasets that begin so come with a backbone of their own, so with recipes too
+SHIP = "ship"
+
+
+class MethodError(ValueError):
+    """A method or a recipe that does not exist; the message says which."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What train.py is given of a method: files, the later ones on top, and pairs; `name` is that of folders."""
+
+    name: str
+    files: tuple[Path, ...]
+    pairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of configs/methods.yaml, where the fields are explained; `chosen`: the recipe that the user wants."""
+
+    name: str
+    trainer: str
+    title: str
+    recipes: Mapping = field(hash=False)
+    trains: bool = True
+    new_classes: bool = True
+    classifier: str = ""
+    baseline: bool = False
+    compared: bool = True
+    chosen: str = ""
+
+    @property
+    def synthesizes(self) -> bool:
+        return bool(self.classifier)
+
+    @property
+    def takes_two_recipes(self) -> bool:
+        """Whether it is SHIP on a method that has no recipes with SHIP."""
+        return self.synthesizes and not self.recipes
+
+    def with_recipe(self, name: str) -> "Method":
+        """The same with one recipe for all; of SHIP with two recipes, the second. Raises MethodError without such."""
+        method = replace(self, chosen=name)
+        if name and not method.path(name).is_file():
+            raise MethodError(f"no recipe {method.path(name)}")
+        return method
+
+    def path(self, recipe: str) -> Path:
+        trainer = METHODS[self.classifier].trainer if self.takes_two_recipes else self.trainer
+        return CONFIGS / "trainers" / trainer / f"{recipe}.yaml"
+
+    def recipe(self, protocol: str, dataset: str, shots: int) -> Recipe:
+        """The chosen recipe, else that of the published figures. Raises MethodError where there is none."""
+        if self.takes_two_recipes:
+            below = METHODS[SHIP].recipe(protocol, dataset, shots)
+            above = METHODS[self.classifier].with_recipe(self.chosen).recipe(protocol, dataset, shots)
+            pairs = ("TRAINER.SHIP.CLASSIFIER", METHODS[self.classifier].trainer)
+            return Recipe(f"{above.name}_{self.classifier}", below.files + above.files, pairs)
+        name = self.chosen or self._published(protocol, dataset, shots)
+        return Recipe(name, (self.path(name),))
+
+    def _published(self, protocol: str, dataset: str, shots: int) -> str:
+        if dataset.startswith(EMBEDDED):
+            if EMBEDDED not in self.recipes:
+                raise MethodError(f"{self.name} has no recipe for {dataset}; choose one by --recipe")
+            return self.recipes[EMBEDDED]
+        recipes = self.recipes.get(protocol, self.recipes)
+        return next(recipes[key] for key in (dataset, shots, "default") if key in recipes)
+
+
+def read_methods(path: Path = FILE) -> dict[str, Method]:
+    """The entries of the file by name, in its order."""
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: Method(name, **entry) for name, entry in entries.items()}
+
+
+METHODS = read_methods()
+COMPARED = [name for name, method in METHODS.items() if method.compared]
+BASELINES = [name for name, method in METHODS.items() if method.baseline]
+TRAINERS = list(dict.fromkeys(method.trainer for method in METHODS.values()))  # in the order of tables
+
+
+CLASSIFIERS = [name for name, method in METHODS.items() if method.trains and not method.synthesizes]
+NAMES = list(dict.fromkeys([*METHODS, *(f"{SHIP}_{name}" for name in CLASSIFIERS)]))  # all that commands take
+
+
+def find_method(name: str) -> Method:
+    """The method of this name. Raises MethodError."""
+    if name not in NAMES:
+        raise MethodError(unknown("method", name, NAMES))
+    if name in METHODS:
+        return METHODS[name]
+    classifier = name.removeprefix(f"{SHIP}_")
+    same = (method for method in METHODS.values() if method.classifier == classifier)
+    return next(same, Method(name, METHODS[SHIP].trainer, METHODS[SHIP].title, {}, classifier=classifier))
+
+
+def title_of(trainer: str) -> str:
+    """A trainer's name in plots."""
+    return next((method.title for method in METHODS.values() if method.trainer == trainer), trainer)
+
+
+def classifier_in(recipe: str) -> str:
+    """The method that a recipe puts SHIP on, by its name's end."""
+    name = recipe.removesuffix("_imagenet")
+    named = [other for other in CLASSIFIERS if name.endswith(f"_{other}")]
+    return max(named, key=len, default=METHODS[SHIP].classifier)

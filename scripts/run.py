@@ -1,0 +1,54 @@
+"""One method by one protocol: runs what is not complete, then prints the table.
+
+    bash scripts/run.sh METHOD PROTOCOL DATASET… [SEED…] [options] [KEY VALUE …]
+    bash scripts/ship/base2new.sh imagenet                               # the same as run.sh ship base2new imagenet
+    bash scripts/run.sh clip_adapter fewshot dtd eurosat --shots 1,16 --with-baselines
+    bash scripts/run.sh ship_cocoop base2new shapes 1 2 3 TRAINER.FEATURES.VIEWS 10
+
+base2new  train on the base classes, test on base and on new ones
+gzsl      the same training; test with all classes competing
+xd        train on DATASET; test on other datasets' classes. SHIP synthesizes for the names of a target's classes
+dg        train on DATASET; test on the same classes elsewhere
+fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
+
+METHOD is a name from configs/methods.yaml, or ship_X for SHIP on X. Complete runs (those with a results.json) are not
+repeated. Folders are CoOp's; see scripts/protocols/layout.py. Exit status: 0; 2 for bad input; else that of the run
+that failed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from common.arguments import command_parser
+from protocols.layout import PROTOCOLS
+from protocols.planner import plan
+from protocols.request import Request, add_options, add_words, read_request
+from protocols.runs import Runner, print_recipes, run_all
+from report.table import print_table
+from sweeping.tasks import print_plan
+
+
+def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
+    parser = command_parser("run.sh", __doc__)
+    parser.add_argument("methods", metavar="METHOD", nargs=1, help="a name from configs/methods.yaml, or ship_X")
+    parser.add_argument("protocol", metavar="PROTOCOL", choices=PROTOCOLS, help=", ".join(PROTOCOLS))
+    add_words(parser)
+    add_options(parser)
+    return read_request(parser, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # lines keep their place among those of train.py, in a file too
+    args, request = parse_args(argv)
+    runs = plan(request)
+    print_recipes(runs)
+    if args.dry_run:
+        print_plan(runs)
+        return
+    run_all(runs, Runner(args.quiet))
+    print_table(request)
+
+
+if __name__ == "__main__":
+    main()

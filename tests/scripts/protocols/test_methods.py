@@ -1,0 +1,74 @@
+"""configs/methods.yaml, and SHIP on each method."""
+
+import pytest
+from protocols import methods
+from protocols.layout import PROTOCOLS
+from protocols.methods import METHODS, NAMES, Method, MethodError, classifier_in, find_method
+
+import train
+from configuration import setup_cfg
+
+
+def test_every_recipe_that_the_file_names_is_there():
+    for method in METHODS.values():
+        own = (value for value in method.recipes.values() if isinstance(value, dict))
+        names = {name for recipes in (method.recipes, *own) for name in recipes.values() if isinstance(name, str)}
+        assert all(method.path(name).is_file() for name in names), method.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_has_a_recipe_by_every_protocol(name):
+    for protocol in PROTOCOLS:
+        recipe = find_method(name).recipe(protocol, "imagenet", 16)
+        assert all(path.is_file() for path in recipe.files)
+
+
+def test_ship_exists_on_every_method_that_learns():
+    assert {"ship_coop", "ship_cocoop", "ship_clip_adapter", "ship_tip_adapter_f"} < set(NAMES)
+    assert not {"ship_zsclip", "ship_ship"} & set(NAMES)
+    assert find_method("ship_coop") is METHODS["ship"]
+    assert find_method("ship_cocoop") is METHODS["ship_cocoop"]
+
+
+@pytest.fixture
+def ship_on_adapter() -> Method:
+    """As if CLIP-Adapter had no recipe with SHIP."""
+    return Method("ship_clip_adapter", "SHIP", "SHIP", {}, classifier="clip_adapter")
+
+
+def test_without_a_recipe_of_its_own_ship_takes_its_recipe_and_that_of_the_method(ship_on_adapter):
+    recipe = ship_on_adapter.recipe("base2new", "imagenet", 16)
+    assert recipe.name == "vit_b16_imagenet_clip_adapter"
+    files = [path.relative_to(methods.CONFIGS / "trainers").as_posix() for path in recipe.files]
+    assert files == ["SHIP/vit_b16_imagenet.yaml", "CLIPAdapter/vit_b16_imagenet.yaml"]
+    words = [word for path in recipe.files for word in ("--config-file", str(path))]
+    cfg = setup_cfg(train.parse_args(["--trainer", "SHIP", *words, *recipe.pairs]))
+    assert cfg.TRAINER.SHIP.CLASSIFIER == "CLIPAdapter"
+    alone = [setup_cfg(train.parse_args(["--config-file", str(path)])) for path in recipe.files]
+    assert cfg.TRAINER.SHIP.ENCODER_DIM == alone[0].TRAINER.SHIP.ENCODER_DIM == 4096
+    assert cfg.OPTIM == alone[1].OPTIM != alone[0].OPTIM
+
+
+def test_a_chosen_recipe_is_that_of_the_method_that_ship_is_on(ship_on_adapter):
+    recipe = ship_on_adapter.with_recipe("vit_b16").recipe("base2new", "imagenet", 16)
+    assert recipe.name == "vit_b16_clip_adapter"
+    with pytest.raises(MethodError, match=r"no recipe .*CLIPAdapter/nothing\.yaml"):
+        ship_on_adapter.with_recipe("nothing")
+
+
+def test_an_unknown_method_is_told_with_the_nearest():
+    with pytest.raises(MethodError, match=r"no method 'shipp'; there are zsclip, .* Did you mean ship\?"):
+        find_method("shipp")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        ("vit_b16", "coop"),
+        ("vit_b16_cocoop_imagenet", "cocoop"),
+        ("shapes_tip_adapter", "tip_adapter"),
+        ("shapes_tip_adapter_f", "tip_adapter_f"),
+    ],
+)
+def test_a_recipe_of_ship_names_the_method_that_it_is_on(recipe, name):
+    assert classifier_in(recipe) == name
