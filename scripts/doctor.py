@@ -66,7 +66,7 @@ def next_steps(checks: Sequence[Check], reports: Sequence, root: Path) -> Iterat
     folder = shlex.quote(str(root))
     wanted = [report.name for report in reports if report.can_be_fetched]
     if wanted:
-        yield f"python scripts/download.py {' '.join(wanted)} --root {folder}"
+        yield f"python scripts/download.py {' '.join(wanted)} --data {folder}"
     data = "" if root == absolute(default_data()) else f"DATA={folder} "
     waiting = [report.name for report in reports if report.waits]
     yield from (f"{data}bash scripts/ship/base2new.sh {name}" for name in waiting[:1])

@@ -63,7 +63,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if needed > free:
         raise DiskFullError(
             f"{what}: about {size_text(needed)} are needed in {folder}, and {size_text(free)} are free. "
-            "Make room, or name another disk with --root."
+            "Make room, or name another disk with --data."
         )
 
 

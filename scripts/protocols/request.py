@@ -9,7 +9,7 @@ from common.arguments import OUTPUT, Several, add_data, comma_separated, is_key,
 
 from .catalogue import known_names, unknown_name
 from .layout import PROTOCOLS, TARGETS
-from .methods import BASELINES, COMPARED, Method, MethodError, find_method
+from .methods import BASELINES, COMPARED, Method, find_method
 
 FEWSHOT = (1, 2, 4, 8, 16)
 WORDS = "DATASET… [SEED…] [KEY VALUE …]"
@@ -155,6 +155,3 @@ def check_recipes(request: Request) -> None:
     for method in request.methods:
         for dataset in request.datasets:
             method.recipe(request.protocol, dataset, request.shots[0])
-
-
-__all__ = ["WORDS", "MethodError", "Request", "add_methods", "add_options", "add_words", "read_request"]

@@ -88,7 +88,7 @@ def test_missing_images_are_counted_and_named_with_the_command(ask, images, pets
     assert answer.rows["oxford_pets"] == ["there", "published", "70", "of", "72", "–", "NOT", "READY"]
     assert "oxford_pets: 2 of 72 images missing" in answer.out
     assert str(images / "beagle_0.jpg") in answer.out
-    assert next_commands(answer.out) == [f"python scripts/download.py oxford_pets --root {pets}"]
+    assert next_commands(answer.out) == [f"python scripts/download.py oxford_pets --data {pets}"]
 
 
 def test_damaged_images_are_found_when_asked(ask, images):
@@ -110,7 +110,7 @@ def test_a_dataset_without_its_published_split_is_ready_with_a_remark(ask, pets)
     answer = ask("oxford_pets")
     assert answer.status == 0
     assert "missing  72 of 72  –                     ready, without the published split" in answer.out
-    assert next_commands(answer.out) == [f"python scripts/download.py oxford_pets --root {pets}"]
+    assert next_commands(answer.out) == [f"python scripts/download.py oxford_pets --data {pets}"]
     (pets / "oxford_pets/split_drawn.json").write_text(
         '{"train": [["beagle_0.jpg", 0, "beagle"]], "val": [], "test": [["gone.jpg", 0, "beagle"]]}'
     )
@@ -122,7 +122,7 @@ def test_a_dataset_that_is_not_there_counts_only_if_asked_for(ask):
     answer = ask("oxford_pets", "dtd")
     assert answer.status == 1
     assert answer.rows["dtd"][-2:] == ["not", "there"]
-    assert next_commands(answer.out)[0].startswith("python scripts/download.py dtd --root")
+    assert next_commands(answer.out)[0].startswith("python scripts/download.py dtd --data")
 
 
 def test_all_datasets_are_shown_by_default(ask):
