@@ -54,6 +54,14 @@ def test_trains_and_evaluates_there(house, pets, tiny_clip):
     assert (house / "new/results.json").is_file()
 
 
+def test_older_python_ends_in_one_line():
+    code = "import runpy, sys; sys.version_info, sys.version = (3, 9, 1), '3.9.1 (old)'; runpy.run_path(sys.argv[1])"
+    words = [sys.executable, "-c", code, str(CHECKOUT / "trainers/blocks/__init__.py")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: SHIP needs Python 3.10 or newer, and this is Python 3.9.1.\n"
+
+
 def test_copied_files_import_nothing_else_of_this_repository():
     files = [CHECKOUT / "trainers/ship.py", *(CHECKOUT / "trainers/blocks").glob("*.py")]
     for file in files:

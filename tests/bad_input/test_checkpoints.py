@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from dassl.engine import build_trainer
+from dassl.utils import load_checkpoint
 
 import train
 from tests.bad_input.conftest import World
@@ -107,7 +108,7 @@ CONTENTS = [
 
 @pytest.mark.parametrize(("change", "words"), [case[1:] for case in CONTENTS], ids=[case[0] for case in CONTENTS])
 def test_checkpoint_that_does_not_fit_is_refused(change, words, world, checkpoint):
-    torch.save(change(torch.load(checkpoint)), checkpoint)
+    torch.save(change(load_checkpoint(str(checkpoint))), checkpoint)
     world.refused(words)
 
 

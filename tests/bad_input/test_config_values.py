@@ -2,6 +2,8 @@
 
 import pytest
 
+import compat
+
 ONE, ZERO, POSITIVE = "a whole number of at least 1", "a whole number of at least 0", "a finite number above 0"
 NOT_NEGATIVE = "a finite number of at least 0"
 CASES = [
@@ -113,10 +115,8 @@ CASES = [
     ("INPUT.INTERPOLATION", "bicubik", "Did you mean bicubic?"),
     ("INPUT.TRANSFORMS", "('random_flip', 'normalise')", "Did you mean normalize?"),
     ("INPUT.TRANSFORMS", "('random_flip', 3)", "a list of these: random_translation"),
-    ("INPUT.TRANSFORMS", "('randaugment',)", "not part of the built-in engine"),
     ("INPUT.NO_TRANSFORM", True, "images have to become tensors"),
     ("DATALOADER.TRAIN_X.SAMPLER", "RandomSample", "Did you mean RandomSampler?"),
-    ("DATALOADER.TRAIN_X.SAMPLER", "SeqDomainSampler", "not part of the built-in engine"),
     ("DATALOADER.TEST.SAMPLER", "RandomClassSampler", "one of SequentialSampler"),
     ("DATASET.NAME", "OxfordPet", "Did you mean OxfordPets?"),
     ("DATASET.SUBSAMPLE_CLASSES", "bse", "Did you mean base?"),
@@ -128,7 +128,7 @@ CASES = [
     ("TRAINER.SHIP.SYNTHESIS", "gausian", "Did you mean gaussian?"),
     ("TEST.SPLIT", "train", "one of val, test"),
     ("TEST.FINAL_MODEL", "best", "Did you mean best_val?"),
-    ("TEST.EVALUATOR", "Clasification", "Did you mean 'Classification'?"),
+    ("TEST.EVALUATOR", "Clasification", "Did you mean Classification?"),
     ("TRAIN.COUNT_ITER", "train_y", "Did you mean train_x?"),
     # what does not go together
     ("OPTIM.STAGED_LR", True, "no layers to be told apart"),
@@ -145,6 +145,23 @@ CASES = [
 def test_bad_value_is_refused(key, value, words, world):
     generic = ("TRAINER.COOP.CTX_INIT", "") if key == "TRAINER.COOP.N_CTX" else ()
     world.refused(words, *generic, key, value)
+
+
+@pytest.mark.skipif(compat.ensure().name != "builtin", reason="Dassl has these parts")
+@pytest.mark.parametrize(
+    ("key", "value"), [("INPUT.TRANSFORMS", "('randaugment',)"), ("DATALOADER.TRAIN_X.SAMPLER", "SeqDomainSampler")]
+)
+def test_part_that_dassl_alone_has_is_refused_on_the_builtin_engine(key, value, world):
+    world.refused("not part of the built-in engine", key, value)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [("SeqDomainSampler",) * 2, ("RandomDomainSampler",) * 2, ("RandomClassSampler", "batch")],
+)
+def test_sampler_that_cannot_fill_a_batch_is_refused(sampler, words, world):
+    batch = ("DATALOADER.TRAIN_X.BATCH_SIZE", 1000, "DATALOADER.TRAIN_X.N_INS", 2)
+    world.refused(words, "DATALOADER.TRAIN_X.SAMPLER", sampler, *batch)
 
 
 @pytest.mark.parametrize("pairs", [("OPTIM.LR",), ("OPTIM.LR", 0.1, "SEED")])

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import torch
+from dassl.utils import load_checkpoint
+from torch.optim.lr_scheduler import LRScheduler
 
 
 def outcome(folder: Path) -> tuple[dict, dict]:
@@ -11,13 +13,15 @@ def outcome(folder: Path) -> tuple[dict, dict]:
     record = json.loads((folder / "results.json").read_text())
     last = max(folder.glob("*/model.pth.tar-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     figures = {name: record[name] for name in ("metrics", "per_class_accuracy", "training", "correct")}
-    return figures, torch.load(last, weights_only=True)
+    return figures, load_checkpoint(str(last))
 
 
 def unequal(one: object, other: object, where: str = "") -> list[str]:
     """Places at which nested containers of tensors and plain values are not equal bit for bit."""
     if isinstance(one, torch.Tensor):
         return [] if torch.equal(one, other) else [where]
+    if isinstance(one, LRScheduler):  # Dassl stores one in another's state
+        one, other = one.state_dict(), other.state_dict()
     if isinstance(one, (list, tuple)):
         one, other = dict(enumerate(one)), dict(enumerate(other))
     if isinstance(one, dict):

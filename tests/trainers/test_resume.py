@@ -135,3 +135,11 @@ def test_state_is_written_as_often_as_asked_and_at_the_end_of_a_stage(ship, tmp_
     )
     ship("TRAINER.FEATURES.RESUME_EVERY", 2).train()
     assert written == [("PromptVAE", 0), ("PromptVAE", 2), ("PromptVAE", 3), ("SHIP", 2)]
+
+
+def test_checkpoint_folder_that_names_no_checkpoint_starts_over(ship, tmp_path, capsys):
+    (tmp_path / "run/ship").mkdir(parents=True)
+    (tmp_path / "run/ship/model.pth.tar-1").write_bytes(b"left by a run that was killed")
+    trainer = ship()
+    assert trainer.resume_model_if_exist(str(tmp_path / "run")) == 0
+    assert "No checkpoint found, train from scratch" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from dassl.engine import build_trainer
+from dassl.utils import load_checkpoint
 
 import train
 from tests.conftest import CHECKOUT
@@ -136,7 +137,7 @@ def test_resumed_state_is_checked_too(stored, make):
 def test_weights_that_are_not_finite_are_refused(stored, make):
     folder = stored("CoOp")
     path = folder / "prompt_learner/model.pth.tar-1"
-    checkpoint = torch.load(path)
+    checkpoint = load_checkpoint(str(path))
     checkpoint["state_dict"]["ctx"][0] = torch.nan
     torch.save(checkpoint, path)
     with pytest.raises(InputError, match="NaN or infinite: ctx"):
