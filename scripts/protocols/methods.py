@@ -1,6 +1,6 @@
 """The methods as scripts know them: configs/methods.yaml, and SHIP on each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -77,13 +77,29 @@ class Method:
                 raise MethodError(f"{self.name} has no recipe for {dataset}; choose one by --recipe")
             return self.recipes[EMBEDDED]
         recipes = self.recipes.get(protocol, self.recipes)
-        return next(recipes[key] for key in (dataset, shots, "default") if key in recipes)
+        named = [recipes[key] for key in (dataset, shots, "default") if key in recipes]
+        if not named:
+            raise MethodError(f"{self.name} has no recipe for {dataset}; choose one by --recipe")
+        return named[0]
 
 
 def read_methods(path: Path = FILE) -> dict[str, Method]:
-    """The entries of the file by name, in its order."""
+    """The entries of the file by name, in its order; behind them what else has recipes."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {name: Method(name, **entry) for name, entry in entries.items()}
+    named = {name: Method(name, **entry) for name, entry in entries.items()}
+    return named | unnamed_methods({method.trainer for method in named.values()})
+
+
+def unnamed_methods(trainers: Collection[str]) -> dict[str, Method]:
+    """Methods by their folders of recipes, but for those of these trainers."""
+    found = {}
+    for folder in sorted((CONFIGS / "trainers").iterdir()):
+        recipes = {EMBEDDED: "shapes", "default": "vit_b16"}
+        there = {key: recipe for key, recipe in recipes.items() if (folder / f"{recipe}.yaml").is_file()}
+        if there and folder.name not in trainers:
+            name = folder.name.lower()
+            found[name] = Method(name, folder.name, folder.name, there, compared=False)
+    return found
 
 
 METHODS = read_methods()
