@@ -25,8 +25,8 @@ PAGE = CHECKOUT / "docs/configuration.md"
 HEAD = """# Configuration
 
 After this page you know every key that this project adds to Dassl's, its default, and the values that it can have.
-Keys are set as in CoOp: dataset file, recipe, arguments, then `KEY VALUE` pairs at the end of a command, later ones over
-earlier ones. A misspelt key, or a value that breaks its rule, ends in a message before anything is written.
+Keys are set as in CoOp: dataset file, recipe, arguments, then `KEY VALUE` pairs at the end of a command, later ones
+over earlier ones. A misspelt key, or a value that breaks its rule, ends in a message before anything is written.
 
 This page is written by `python scripts/document_keys.py` from the declarations; a test fails where it is stale.
 """
