@@ -3,7 +3,7 @@
 try:
     from dassl.engine import TRAINER_REGISTRY
 except ModuleNotFoundError as error:
-    if error.name != "dassl":
+    if error.name not in ("dassl", "dassl.engine"):  # the second: a mere folder of that name
         raise
     raise ImportError(
         "SHIP is a plugin for Dassl, which is not installed: pip install setuptools wheel wilds && "
