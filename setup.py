@@ -1,40 +1,17 @@
-"""Dependencies of SHIP for Dassl; `pip install .` installs them and no module.
+"""The packages that `pip install .` installs: trainers/ as `ship_dassl`. All else is declared in pyproject.toml.
 
-The packages here run from the checkout, as CoOp's do: installed under their top-level names, `datasets` and
-`trainers` would shadow other packages.
+Nothing is installed under a top-level name of the checkout: `datasets` and `trainers` would shadow other packages.
 """
 
-from setuptools import setup
+from tempfile import TemporaryDirectory
 
-setup(
-    name="ship-dassl",
-    version="0.1.0",
-    description="SHIP (SyntHesIzed Prompts, ICCV 2023) as a plugin for Dassl",
-    license="MIT",
-    python_requires=">=3.10",
-    packages=[],
-    py_modules=[],
-    install_requires=[
-        "torch>=2.6",
-        "torchvision",
-        "clip-anytorch>=2.6,<3",
-        "packaging",
-        "yacs",
-        "filelock",
-        "gdown>=5",
-        "numpy",
-        "pillow",
-        "pyyaml",
-        "requests",
-        "scikit-learn",
-        "scipy",
-        "tabulate",
-        "tensorboard",
-        "tqdm",
-    ],
-    extras_require={
-        "plots": ["matplotlib"],
-        "sweep": ["submitit>=1.5"],
-        "dev": ["cosmic-ray>=8.4", "pytest", "pytest-xdist", "hypothesis", "ruff", "matplotlib", "submitit>=1.5"],
-    },
-)
+from setuptools import find_packages, setup
+
+PARTS = [f"ship_dassl.{name}" for name in find_packages("trainers")]
+
+with TemporaryDirectory() as build:  # in the checkout, a module that is gone would be installed from the last build
+    setup(
+        packages=["ship_dassl", *PARTS],
+        package_dir={"ship_dassl": "trainers"},
+        options={"build": {"build_base": build}},
+    )

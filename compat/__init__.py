@@ -12,7 +12,6 @@ from pathlib import Path
 if sys.version_info < (3, 10):  # noqa: UP036 - what runs from a checkout has been refused by no installer
     sys.exit(f"error: Python 3.10 or newer is needed, and this is Python {sys.version.split()[0]}.")
 
-from .clip_import import import_clip
 from .dassl.missing import INSTALL_DASSL
 
 _BUILTIN = Path(__file__).resolve().parent / "dassl"
@@ -51,7 +50,7 @@ def ensure() -> Engine:
         raise EngineError(f"SHIP_ENGINE is dassl, but Dassl is not installed; to install it: {INSTALL_DASSL}")
     use_dassl = installed and forced != "builtin"
     engine = _use_dassl() if use_dassl else _use_builtin()
-    import_clip()
+    importlib.import_module("trainers.blocks.clip")  # which mends `import clip`
     return engine
 
 

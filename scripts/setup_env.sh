@@ -16,6 +16,8 @@ find_python() {
     exit 2
 }
 
+installs() { cat "$checkout/setup.py" "$checkout/pyproject.toml"; } # what is installed follows from these
+
 setup_env() { # $1: --active or nothing
     local stamp
     if [[ "${1:-}" == --active ]]; then
@@ -32,10 +34,10 @@ setup_env() { # $1: --active or nothing
             "$(find_python)" -m venv --clear "$checkout/.venv"
         fi
     fi
-    if ! cmp -s "$checkout/setup.py" "$stamp"; then
+    if ! installs | cmp -s - "$stamp"; then
         echo "Installing the dependencies (PyTorch among them: some 6 GB with CUDA on Linux, a few minutes)"
         "$PYTHON" -m pip install --disable-pip-version-check "$checkout[dev]"
-        cp "$checkout/setup.py" "$stamp"
+        installs >"$stamp"
     fi
     echo "Environment: $("$PYTHON" -c 'import sys; print(sys.prefix)')"
 }

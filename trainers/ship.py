@@ -7,12 +7,12 @@ synthesized for the new classes' names. No image of a new class is opened; the l
 from pathlib import Path
 
 import torch
-from dassl.engine import TRAINER_REGISTRY
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from .blocks.clip.class_names import check_class_names
 from .blocks.clip.prompts import template_of, tokenizer
+from .blocks.engine import TRAINER_REGISTRY
 from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..errors import InputError, did_you_mean
 from .torchscript import is_torchscript, read_tensors
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+# What configurations name files from: the checkout that this is in. Installed, it is in none.
+CHECKOUT = Path() if __name__.startswith("ship_dassl.") else Path(__file__).resolve().parents[3]
 CHUNK = 1 << 20  # bytes read at a time
 SECONDS = 60  # without an answer, after which a download is given up
 
@@ -25,7 +26,7 @@ def read_clip(name: str) -> dict[str, Tensor]:
     """Weights by one of CLIP's names (downloaded the first time) or by the path of a file in OpenAI's layout.
 
     A file is a TorchScript archive or a state dict; a relative path is looked up in the working directory, then in
-    this checkout. Raises InputError where there is none, it cannot be read, or holds anything but named tensors.
+    the checkout. Raises InputError where there is none, it cannot be read, or holds anything but named tensors.
     """
     path = fetched(name) if name in clip.available_models() else find(name)
     try:
