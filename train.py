@@ -53,6 +53,7 @@ from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
 from trainers.blocks.run.files import cannot_write
 from trainers.blocks.run.results import EVALUATION, TRAINING
+from trainers.blocks.run.sources import sources_of
 from trainers.blocks.run.warnings_once import warnings_once
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -111,7 +112,8 @@ def run(args: argparse.Namespace) -> None:
     cfg = setup_cfg(args)
     check(cfg, args)
     mode = TRAINING if trains(args, cfg) else EVALUATION
-    wanted = run_folder.Wanted(cfg, default_cfg(), mode, args.model_dir if args.eval_only else "", args.load_epoch)
+    model = args.model_dir if args.eval_only else ""
+    wanted = run_folder.Wanted(cfg, default_cfg(), mode, model, args.load_epoch, sources_of(cfg))
     with run_folder.locked(cfg.OUTPUT_DIR), warnings_once():
         if args.force:
             run_folder.start_over(cfg.OUTPUT_DIR, needed=(args.model_dir, cfg.RESUME, cfg.TRAINER.SHIP.SOURCE))

@@ -18,11 +18,9 @@ Each says more with --help: python scripts/benchmark.py growth --help
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from common.errors import fail, unknown
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ("parts", "growth", "images", "loading", "memory")
 
 
@@ -34,7 +32,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = words.pop(0) if words and not words[0].startswith("-") else BENCHMARKS[0]
     if name not in BENCHMARKS:
         fail(unknown("benchmark", name, BENCHMARKS))
-    sys.path.insert(0, str(CHECKOUT))
     import compat
 
     compat.ensure()  # makes dassl and clip importable, so it comes before the benchmark's imports

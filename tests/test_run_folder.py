@@ -15,6 +15,7 @@ import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
+from trainers.blocks.run.files import sha256_of
 from trainers.blocks.run.identity import Difference, config_hash, differences
 
 CONFIG = {
@@ -217,6 +218,42 @@ def test_hash_is_that_of_the_stored_configuration(base):
 def test_folder_is_named_where_it_holds_another_unfinished_run(tmp_path):
     with pytest.raises(InputError, match="SEED: 1 there, 3 here"):
         run_folder.check_same_run(tmp_path, CONFIG, CONFIG | {"SEED": 3})
+
+
+@pytest.mark.parametrize(
+    ("trainer", "pairs", "said"),
+    [
+        ("SHIP", ("TRAINER.SHIP.SOURCE", "nowhere"), "there is no checkpoint in nowhere"),
+        ("CoOp", ("MODEL.INIT_WEIGHTS", "nowhere"), "nowhere cannot be read as a checkpoint"),
+    ],
+)
+def test_source_that_is_not_there_is_an_error_before_anything_is_written(trainer, pairs, said, start, tmp_path):
+    status, _, error = start("--output-dir", tmp_path / "new", trainer=trainer, pairs=pairs)
+    assert status == 2
+    assert said in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_to_start_from_may_be_moved_but_not_changed(complete, start, tmp_path):
+    weights = complete / "prompt_learner/model.pth.tar-1"
+    moved = Path(shutil.copy(weights, tmp_path))
+    flags, first = ("--output-dir", tmp_path / "new"), tmp_path / "first.pth"
+    shutil.copy(moved, first)
+    assert start(*flags, pairs=("MODEL.INIT_WEIGHTS", first))[0] == 0
+    status, out, _ = start(*flags, pairs=("MODEL.INIT_WEIGHTS", moved))
+    assert (status, "complete" in out) == (0, True)
+    first.write_bytes((tmp_path / "new/prompt_learner/model.pth.tar-1").read_bytes())
+    status, _, error = start(*flags, pairs=("MODEL.INIT_WEIGHTS", first))
+    assert status == 2
+    assert "MODEL.INIT_WEIGHTS.sha256: " in error
+
+
+def test_training_states_the_checkpoint_that_it_leaves(complete):
+    checkpoint = json.loads((complete / "results.json").read_text())["checkpoint"]
+    assert checkpoint == {
+        "file": "prompt_learner/model.pth.tar-1",
+        "sha256": sha256_of(complete / "prompt_learner/model.pth.tar-1"),
+    }
 
 
 def test_deterministic_run_says_so(start, tmp_path, monkeypatch):

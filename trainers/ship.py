@@ -4,8 +4,6 @@ Stage 1 trains a PromptVAE on the base classes. Stage 2 trains the classifier on
 synthesized for the new classes' names. No image of a new class is opened; the last epoch is what is evaluated.
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -13,11 +11,11 @@ from yacs.config import CfgNode
 from .blocks.clip.class_names import check_class_names
 from .blocks.clip.prompts import template_of, tokenizer
 from .blocks.engine import TRAINER_REGISTRY
-from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
-from .blocks.run.checkpoints import checkpoint_path, load_state
+from .blocks.run.checkpoints import load_state
 from .blocks.run.randomness import random_numbers_kept
+from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
@@ -43,11 +41,6 @@ class SHIP(FeatureTrainer):
     def method(self) -> str:
         return f"SHIP on {self.options.CLASSIFIER}"
 
-    def check_cfg(self, cfg: CfgNode) -> None:
-        super().check_cfg(cfg)
-        if cfg.TRAINER.SHIP.SOURCE and cfg.TRAINER.SHIP.SYNTHESIS == "gaussian":
-            raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
-
     def build_classifier(self) -> FeatureClassifier:
         options, dims = self.options, (self.backbone.feature_dim, self.backbone.text.width)
         hidden = (options.N_CTX, options.ENCODER_DIM, options.GENERATOR_DIM, options.GENERATOR_SLOPE)
@@ -64,7 +57,7 @@ class SHIP(FeatureTrainer):
         self.choose_classes()  # before stage 1, so that names that do not fit are found early
         options = self.options
         if options.SOURCE:
-            path = checkpoint_path(Path(options.SOURCE) / "ship", None)
+            path = source_checkpoint(options.SOURCE)
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.files import write_whole
 from filelock import FileLock, Timeout
+
+from trainers.blocks.run.files import write_whole
 
 
 class State:
@@ -37,7 +38,7 @@ class State:
         self.write()
 
     def write(self) -> None:
-        write_whole(self.path, json.dumps({"fetched": self.fetched, "done": self.done}))
+        write_whole(self.path, json.dumps({"fetched": self.fetched, "done": self.done}).encode())
 
 
 @contextmanager

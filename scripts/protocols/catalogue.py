@@ -6,7 +6,6 @@ Importing this is quick; the loaders, and PyTorch with them, are imported when t
 from __future__ import annotations  # for the doctor, which an old Python can run
 
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,8 +107,6 @@ class Dataset:
 
 def prepare_imports() -> object:
     """Makes the loaders importable and gives the engine that they run on. Raises CatalogueError."""
-    if str(CHECKOUT) not in sys.path:
-        sys.path.insert(0, str(CHECKOUT))
     try:
         import compat
 

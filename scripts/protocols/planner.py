@@ -13,7 +13,7 @@ from dataclasses import replace
 from .layout import test_folder, train_folder
 from .methods import Method
 from .request import Request
-from .runs import Run
+from .runs import SOURCE, Run
 
 
 class Planner:
@@ -53,7 +53,7 @@ class Planner:
         yield trained
         for target in self.request.targets if self.method.new_classes else ():
             test = self.test(trained, "target", target, "all")
-            source = ("TRAINER.SHIP.SOURCE", str(trained.folder))
+            source = (SOURCE, str(trained.folder))
             yield replace(test, trains=True, pairs=(*source, *test.pairs)) if self.method.synthesizes else test
 
     def training(self, classes: str, shots: int) -> Run:

@@ -14,6 +14,7 @@ from protocols.layout import FAILURE, LOG, RECORD
 from protocols.methods import CONFIGS, Method, Recipe
 
 CHECKOUT = CONFIGS.parent
+SOURCE = "TRAINER.SHIP.SOURCE"
 
 
 class RunError(Exception):
@@ -75,15 +76,40 @@ class Run:
 
     def conflicts(self, record: dict) -> list[str]:
         """What a complete run in this run's folder was made without."""
-        model = record.get("model")
-        same = not model or self.trains or self.model is None or tail(model) == tail(self.model.folder)
-        other = [] if same else [f"the model in {self.model.folder} (there: {model})"]
-        return other + differing(record, self.pairs)
+        path, there, here = self.models(record)
+        if not path or not self.model:
+            return differing(record, self.pairs)
+        same = there["config_hash"] == here["config_hash"] if there and here else same_end(path, self.model.folder)
+        other = [] if same else [f"the model in {self.model.folder} (there: {path})"]
+        own = (SOURCE, str(self.model.folder))
+        return other + differing(record, self.pairs[2:] if self.pairs[:2] == own else self.pairs)
+
+    def outdated(self, record: dict) -> bool:
+        """Whether the model that a complete run used has been trained again since."""
+        _, there, here = self.models(record)
+        return there["sha256"] != here["sha256"] if there and here else False
+
+    def models(self, record: dict) -> tuple[str, dict, dict]:
+        """Where a complete run's model lay; what that was, and what the one to be used is, by their own records.
+
+        Both are empty unless both are known.
+        """
+        path, there = source_in(record) if self.trains else (record.get("model"), record.get("checkpoint"))
+        mine = (self.model.record() if self.model else None) or {}
+        here = {**(mine.get("checkpoint") or {}), "config_hash": mine.get("config_hash")}
+        known = all(what.get(key) for what in (there or {}, here) for key in ("config_hash", "sha256"))
+        return path or "", *((there, here) if known else ({}, {}))
 
 
-def tail(folder: str | Path) -> tuple[str, ...]:
-    """What tells runs of one output folder apart, wherever that has been moved to."""
-    return Path(folder).parts[-4:]
+def source_in(record: dict) -> tuple[str, dict | None]:
+    """The folder whose PromptVAE a complete run of SHIP took, and what that was."""
+    ship = record["config"].get("TRAINER", {}).get("SHIP", {})
+    return ship.get("SOURCE", ""), record.get("sources", {}).get(SOURCE)
+
+
+def same_end(folder: str | Path, other: str | Path) -> bool:
+    """Whether two paths end alike, for records that do not say what a model was."""
+    return Path(folder).parts[-4:] == Path(other).parts[-4:]
 
 
 def differing(record: dict, pairs: Sequence[str]) -> list[str]:
@@ -138,7 +164,7 @@ class Runner:
 
 
 def finished(run: Run, outdated: bool = False) -> dict | None:
-    """The record of the folder's complete run; none where the model that it tested is `outdated`.
+    """The record of the folder's complete run; none where the model that it tested is `outdated`, or is new.
 
     Raises RunError where the folder holds a run of other settings.
     """
@@ -150,7 +176,7 @@ def finished(run: Run, outdated: bool = False) -> dict | None:
             "choose another --output, or delete that folder.",
             2,
         )
-    return record
+    return None if record is not None and run.outdated(record) else record
 
 
 def accuracy(record: dict) -> str:

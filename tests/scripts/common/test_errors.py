@@ -1,12 +1,7 @@
 """Messages about bad input."""
 
 import pytest
-from common.errors import did_you_mean, fail, unknown
-
-
-def test_the_nearest_name_is_given_in_whatever_case():
-    assert did_you_mean("coOp", ["CoOp", "SHIP"]) == " Did you mean CoOp?"
-    assert did_you_mean("something else", ["CoOp", "SHIP"]) == ""
+from common.errors import fail, unknown
 
 
 def test_an_unknown_name_is_told_with_those_that_there_are():

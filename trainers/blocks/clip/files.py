@@ -3,7 +3,6 @@
 Published weights are told by their SHA-256, which is part of their address.
 """
 
-import hashlib
 import os
 import urllib.request
 import warnings
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, did_you_mean
+from ..run.files import sha256_of
 from .torchscript import is_torchscript, read_tensors
 
 # What configurations name files from: the checkout that this is in. Installed, it is in none.
@@ -57,7 +57,7 @@ def read_state(path: Path) -> object:
     """What the file holds. A TorchScript archive's own code is run for OpenAI's published files alone."""
     if not is_torchscript(path):
         return torch.load(path, map_location="cpu", weights_only=True)
-    if sha256(path) not in map(published_sha256, clip.available_models()):
+    if sha256_of(path) not in map(published_sha256, clip.available_models()):
         return read_tensors(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated; CLIP's archives stay
@@ -81,7 +81,7 @@ def fetched(name: str) -> Path:
     Raises InputError where it cannot be downloaded, or is not what was published.
     """
     path = Path("~/.cache/clip").expanduser() / os.path.basename(address(name))
-    damaged = path.is_file() and sha256(path) != published_sha256(name)
+    damaged = path.is_file() and sha256_of(path) != published_sha256(name)
     if path.is_file() and not damaged:
         return path
     fault = f"{path} is truncated or another file: its SHA-256 is not the published one. " if damaged else ""
@@ -105,16 +105,8 @@ def download(url: str, path: Path, expected: str) -> None:
         with urllib.request.urlopen(url, timeout=SECONDS) as source, unfinished.open("wb") as target:
             while chunk := source.read(CHUNK):
                 target.write(chunk)
-        if sha256(unfinished) != expected:
+        if sha256_of(unfinished) != expected:
             raise OSError("what came has another SHA-256 than the published one; it was not kept")
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and their checksums. Scripts use it too, without PyTorch."""
 
 import hashlib
 import os
@@ -9,9 +9,17 @@ from ..errors import InputError
 
 
 def replace_file(path: Path, *parts: bytes | memoryview) -> None:
+    """As write_whole; raises InputError, which names the file, where that fails."""
+    try:
+        write_whole(path, *parts)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     """Puts a file of these parts in place of the one that may be there; a crash leaves one of them, whole.
 
-    Raises InputError, which names the file, where that fails; the old file is then untouched.
+    Raises OSError where that fails; the old file is then untouched.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -23,8 +31,6 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
         sync_folder(path.parent)
-    except OSError as error:
-        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             unfinished.unlink()

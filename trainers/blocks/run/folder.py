@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import sha256_of
-from .identity import Difference, differences, tail
+from .identity import Difference, differences, path_end
 from .results import EVALUATION, FILE_NAME, TRAINING, read_record
+from .sources import Identity, comparable
 from .states import FAILED, StateFolder
 
 try:
@@ -26,17 +27,22 @@ HELD = (errno.EACCES, errno.EAGAIN)
 
 
 class Wanted(NamedTuple):
-    """The run that a command asks for; `defaults` are the configuration's."""
+    """The run that a command asks for; `defaults` are the configuration's, `sources` what it begins with."""
 
     config: Mapping
     defaults: Mapping
     mode: str
     model: str = ""  # the folder of the run whose model is evaluated
     epoch: int | None = None  # of the model's checkpoint, if asked for
+    sources: Mapping[str, Identity] = {}
 
     @property
     def folder(self) -> Path:
         return Path(self.config["OUTPUT_DIR"])
+
+    def configs_with(self, record: Mapping) -> tuple[dict, dict]:
+        """The configurations of the record's run and of this one, for comparison."""
+        return comparable(record, {"config": self.config, "sources": self.sources})
 
 
 def complete_record(wanted: Wanted) -> dict | None:
@@ -47,12 +53,12 @@ def complete_record(wanted: Wanted) -> dict | None:
     """
     record = read_record(wanted.folder)
     if "config" in record and "metrics" in record:
-        check_same_run(wanted.folder, record["config"], wanted.config, wanted.defaults, other_model(record, wanted))
+        check_same_run(wanted.folder, *wanted.configs_with(record), wanted.defaults, other_model(record, wanted))
         return None if model_has_changed(record, wanted) else record
     about = StateFolder(wanted.folder).about()
     if about is not None:
         other_mode = [Difference("mode", TRAINING, wanted.mode)] if wanted.mode != TRAINING else []
-        check_same_run(wanted.folder, about["config"], wanted.config, wanted.defaults, other_mode)
+        check_same_run(wanted.folder, *wanted.configs_with(about), wanted.defaults, other_mode)
     return None
 
 
@@ -77,13 +83,26 @@ def check_same_run(
 def other_model(record: Mapping, wanted: Wanted) -> list[Difference]:
     """How a complete run differs from the one wanted in what it evaluated."""
     model, epoch = record.get("model") or "", (record.get("checkpoint") or {}).get("asked_for")
-    own = not model or tail(model) == tail(record["folder"])  # the best of its own epochs, say
+    own = not model or path_end(model) == path_end(record["folder"])  # the best of its own epochs, say
     found = [Difference("mode", record.get("mode", wanted.mode if own else EVALUATION), wanted.mode)]
     if wanted.mode == EVALUATION:
-        if tail(model) != tail(wanted.model):
+        if not same_model(record, wanted.model):
             found.append(Difference("--model-dir", model, wanted.model))
         found.append(Difference("--load-epoch", epoch, wanted.epoch))
     return [difference for difference in found if difference.there != difference.here]
+
+
+def same_model(record: Mapping, folder: str) -> bool:
+    """Whether a complete run is of the model in a folder, which may have changed since.
+
+    That is the one that was evaluated if it lies there or has its config hash, or, where no hash is known, if the
+    ends of the paths are the same.
+    """
+    model = record.get("model") or ""
+    there, here = (record.get("checkpoint") or {}).get("config_hash"), read_record(folder).get("config_hash")
+    if model and folder and there and here:
+        return there == here or Path(model).absolute() == Path(folder).absolute()
+    return path_end(model) == path_end(folder)
 
 
 def model_has_changed(record: Mapping, wanted: Wanted) -> bool:

@@ -13,7 +13,7 @@ SHOWN = ("VERBOSE", "TRAIN.PRINT_FREQ")
 WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is kept on disk beside the results
 SHARED = ("TRAINER.FEATURES.DEVICES",)  # how many do the work
 WORKERS = "DATALOADER.NUM_WORKERS"
-FOLDERS_OF_RUNS = ("TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS")  # output folders, which may be moved as a whole
+SOURCE, INIT_WEIGHTS = "TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS"  # other runs' output, which may be moved
 
 
 class Difference(NamedTuple):
@@ -56,20 +56,21 @@ def deciding(config: Mapping, defaults: Mapping | None = None) -> dict[str, Any]
     workers = keys.pop(WORKERS, 0)
     if fresh:
         keys[WORKERS] = min(workers, 1)
-    for key in FOLDERS_OF_RUNS:
+    for key in (SOURCE, INIT_WEIGHTS):
         if keys.get(key):
-            keys[key] = tail(keys[key])
+            keys[key] = path_end(keys[key])
     return keys
 
 
-def tail(folder: str | Path) -> str:
-    """What tells runs of one output folder apart, wherever that has been moved to: the last four parts."""
+def path_end(folder: str | Path) -> str:
+    """The last four parts of a path, by which runs are compared whose records say no more of what they began with."""
     return "/".join(Path(folder).absolute().parts[-4:])
 
 
-def config_hash(config: Mapping) -> str:
-    """SHA-256 of what decides a run's figures, in hexadecimal."""
-    return hashlib.sha256(json.dumps(deciding(config), sort_keys=True, default=str).encode()).hexdigest()
+def config_hash(config: Mapping, sources: Mapping[str, Mapping] | None = None) -> str:
+    """SHA-256 of what decides a run's figures, in hexadecimal; `sources` say what it begins with."""
+    keys = deciding({**flat(config), **(sources or {})})
+    return hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(there: Mapping, here: Mapping, defaults: Mapping | None = None) -> list[Difference]:

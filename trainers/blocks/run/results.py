@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +18,14 @@ FORMAT = 1
 TRAINING, EVALUATION = "training", "evaluation"  # the mode of a run: what it trained is what it tested, or not
 
 
-def run_record(cfg, metrics: dict, classnames: Sequence[str], predicted: Tensor, labels: Tensor) -> dict:
+def run_record(
+    cfg,
+    metrics: dict,
+    classnames: Sequence[str],
+    predicted: Tensor,
+    labels: Tensor,
+    sources: Mapping[str, Mapping] | None = None,
+) -> dict:
     """The record of one evaluation; predicted and true labels (N,) index the class names."""
     right = predicted == labels
     per_class = {
@@ -39,7 +46,8 @@ def run_record(cfg, metrics: dict, classnames: Sequence[str], predicted: Tensor,
         "per_class_accuracy": per_class,
         "classnames": list(classnames),
         "config": plain(cfg),
-        "config_hash": config_hash(cfg),
+        "config_hash": config_hash(cfg, sources),
+        "sources": dict(sources or {}),
         "engine": "built-in" if dassl.__version__.endswith("+builtin") else "Dassl",
         "versions": versions(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from ..errors import InputError
 from ..features.batches import ImageFeatures, extract
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.files import cannot_write, sha256_of
-from ..run.results import read_record, run_record, write_record
+from ..run.results import TRAINING, read_record, run_record, write_record
 from . import gzsl
 from .resumable import ResumableTrainer
 
@@ -40,11 +41,25 @@ class EvaluatingTrainer(ResumableTrainer):
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
-            record = run_record(self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels)
+            record = run_record(
+                self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels, self.sources
+            )
             about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
-            model = {"model": self.model_record.get("folder"), "checkpoint": self.model_record.get("checkpoint")}
+            checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
+            model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
             write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
         return metrics["accuracy"]
+
+    def own_checkpoint(self) -> dict | None:
+        """The checkpoint that training left, by which other runs know what they begin with; None without one."""
+        name, module = self.learned()
+        if self.mode != TRAINING or module is None:
+            return None
+        try:
+            path = checkpoint_path(Path(self.output_dir, name), None)
+        except InputError:
+            return None
+        return {"file": f"{name}/{path.name}", "sha256": sha256_of(path)}
 
     def seen_classes(self) -> Tensor | None:
         """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
@@ -123,5 +138,6 @@ class EvaluatingTrainer(ResumableTrainer):
             "file": f"{name}/{path.name}",
             "sha256": sha256_of(path),
             "asked_for": epoch,
+            "config_hash": self.model_record.get("config_hash"),
         }
         print(f'Loading weights to {name} from "{path}" (epoch = {stored})')

@@ -167,6 +167,8 @@ def check_values(cfg: CfgNode) -> None:
                 check_value(f"{section}.{name}".lstrip("."), node[name], rule)
         if section.endswith("OPTIM"):
             check_momentum(section, node)
+        if section == "TRAINER.SHIP":
+            check_synthesis(node)
 
 
 def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
@@ -176,6 +178,11 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
         if cfg is None:
             return None
     return cfg
+
+
+def check_synthesis(ship: CfgNode) -> None:
+    if ship.SOURCE and ship.SYNTHESIS == "gaussian":
+        raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
 
 
 def check_momentum(section: str, optim: CfgNode) -> None:

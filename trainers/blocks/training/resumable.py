@@ -19,6 +19,7 @@ from ..run import state as run_state
 from ..run.folder import check_same_run
 from ..run.identity import config_hash, plain
 from ..run.interruption import Stopped, StopSignals
+from ..run.sources import comparable, sources_of
 from ..run.states import Kept, StateFolder, StateKeeper, write_failed
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
@@ -59,6 +60,7 @@ class ResumableTrainer(TrainerX):
         self.started: dict[str, float] = {}  # when the parts began that are not over
         self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
         self.stop = StopSignals()
+        self.sources = sources_of(self.cfg)
         self.states = StateKeeper(self.output_dir, every)
         self.kept: Kept | None = None  # the state to go on from, until its stage begins
 
@@ -88,7 +90,8 @@ class ResumableTrainer(TrainerX):
     def about(self, epoch: int) -> dict[str, Any]:
         """Which state `state` is: that after so many epochs of the stage."""
         position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
-        return {**position, "config": plain(self.cfg), "hash": config_hash(self.cfg)}
+        about = {"config": plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
+        return {**position, **about}
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""
@@ -127,7 +130,7 @@ class ResumableTrainer(TrainerX):
             self.kept = states.newest()
             if self.kept is not None:
                 self.states.newest = about = self.kept.about
-                check_same_run(folder, about["config"], self.cfg)
+                check_same_run(folder, *comparable(about, {"config": self.cfg, "sources": self.sources}))
                 return about["epoch"] if about["stage"] == self.cfg.TRAINER.NAME else 0
             if states.begun():
                 return 0  # not from Dassl's checkpoint, which would not lead to the same figures

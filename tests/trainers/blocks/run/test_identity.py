@@ -1,4 +1,4 @@
-"""What tells one run from another: keys that decide its figures, and folders wherever they have been moved to."""
+"""What tells one run from another: keys that decide its figures, and paths where nothing else is known."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import train
-from trainers.blocks.run.identity import Difference, config_hash, differences, flat, plain, tail
+from trainers.blocks.run.identity import Difference, config_hash, differences, flat, path_end, plain
 
 WORKERS = "DATALOADER.NUM_WORKERS"  # compared by whether there are any
 INDIFFERENT = {
@@ -45,7 +45,7 @@ def test_the_key_that_differs_is_named_with_both_values(default):
 
 
 @pytest.mark.parametrize("key", ["SOURCE", "INIT_WEIGHTS"])
-def test_folders_of_runs_are_the_same_wherever_all_of_them_lie(key):
+def test_sources_of_which_no_more_is_known_are_compared_by_the_ends_of_their_paths(key):
     def config(folder: str) -> dict:
         return {"TRAINER": {"SHIP": {"SOURCE": folder}}} if key == "SOURCE" else {"MODEL": {"INIT_WEIGHTS": folder}}
 
@@ -56,7 +56,7 @@ def test_folders_of_runs_are_the_same_wherever_all_of_them_lie(key):
     assert differences(here, config("/here/output/pets/shots_4/SHIP/seed1"))
 
 
-def test_tail_is_the_last_four_parts_of_the_absolute_path(monkeypatch, tmp_path):
-    assert tail("/a/b/c/d/e") == "b/c/d/e"
+def test_the_end_of_a_path_is_the_last_four_parts_of_the_absolute_path(monkeypatch, tmp_path):
+    assert path_end("/a/b/c/d/e") == "b/c/d/e"
     monkeypatch.chdir(tmp_path)
-    assert tail("x") == "/".join(Path(tmp_path, "x").parts[-4:])
+    assert path_end("x") == "/".join(Path(tmp_path, "x").parts[-4:])

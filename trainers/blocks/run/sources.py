@@ -1,0 +1,44 @@
+"""The checkpoints of other runs that a run begins with, identified by what they are, wherever they lie."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..errors import InputError
+from .checkpoints import checkpoint_path
+from .files import sha256_of
+from .identity import INIT_WEIGHTS, SOURCE, flat
+from .results import read_record
+
+Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
+
+
+def source_checkpoint(folder: str | Path) -> Path:
+    """The checkpoint that is taken of TRAINER.SHIP.SOURCE; raises InputError where there is none."""
+    return checkpoint_path(Path(folder, "ship"), None)
+
+
+FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path}
+
+
+def sources_of(config: Mapping) -> dict[str, Identity]:
+    """By key, what the checkpoints are that the configuration names; raises InputError where one is not there."""
+    values = flat(config)
+    return {key: identity_of(key, find(values[key])) for key, find in FINDERS.items() if values.get(key)}
+
+
+def identity_of(key: str, path: Path) -> Identity:
+    """What a checkpoint is: its checksum, and the config hash of the run whose output folder it is in."""
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{key}: {path} cannot be read as a checkpoint ({error.strerror}).") from error
+    return {"config_hash": read_record(path.parent.parent).get("config_hash"), "sha256": digest}
+
+
+def comparable(there: Mapping, here: Mapping) -> tuple[dict, dict]:
+    """The configurations of two records, with what a source is in place of where it lies, if both records say that.
+
+    Records of older versions do not.
+    """
+    both = there.get("sources", {}).keys() & here["sources"].keys()
+    return tuple({**flat(run["config"]), **{key: run["sources"][key] for key in both}} for run in (there, here))
