@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Subset
 
 from . import gzsl
 from .checkpoints import checkpoint_path, load_state
+from .errors import InputError
 from .features import ImageFeatures, extract
 from .files import cannot_write, sha256_of
 from .results import read_record, run_record, write_record
@@ -22,6 +23,11 @@ class EvaluatingTrainer(ResumableTrainer):
     A subclass sets `classifier`, `backbone`, `mode`, `code` and `model_record` while it builds its model, and has
     `evaluation_features`, `learned` and `made_by`.
     """
+
+    def before_train(self) -> None:
+        if self.cfg.TEST.FINAL_MODEL == "best_val" and self.val_loader is None:  # Dassl would take the test set
+            raise InputError("TEST.FINAL_MODEL best_val needs validation images, and the dataset has none.")
+        super().before_train()
 
     @torch.no_grad()
     def test(self, split: str | None = None) -> float:
