@@ -143,3 +143,10 @@ def test_checkpoint_folder_that_names_no_checkpoint_starts_over(ship, tmp_path, 
     trainer = ship()
     assert trainer.resume_model_if_exist(str(tmp_path / "run")) == 0
     assert "No checkpoint found, train from scratch" in capsys.readouterr().out
+
+
+def test_best_model_on_validation_is_not_chosen_on_test_images(ship):
+    trainer = ship("TEST.FINAL_MODEL", "best_val")
+    trainer.val_loader = None  # as where a dataset has no validation images
+    with pytest.raises(InputError, match="best_val needs validation images"):
+        trainer.train()

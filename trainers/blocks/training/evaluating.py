@@ -24,6 +24,11 @@ class EvaluatingTrainer(ResumableTrainer):
     `evaluation_features`, `learned` and `made_by`.
     """
 
+    def before_train(self) -> None:
+        if self.cfg.TEST.FINAL_MODEL == "best_val" and self.val_loader is None:  # Dassl would take the test set
+            raise InputError("TEST.FINAL_MODEL best_val needs validation images, and the dataset has none.")
+        super().before_train()
+
     @torch.no_grad()
     def test(self, split: str | None = None) -> float:
         """Accuracy on a split; without an argument, on TEST.SPLIT, and results.json is written."""
