@@ -1,10 +1,13 @@
 """What all tests share: the engine, the golden inputs, and train.py started as a user would."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,9 +76,37 @@ def pets(tmp_path) -> Path:
     return root
 
 
+def in_process(before: tuple, arguments: list) -> tuple[int, str, str]:
+    """Exit status and what train.py prints, run by an interpreter of its own."""
+    command = [str(word) for word in (sys.executable, *before, CHECKOUT / "train.py", *arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def in_this_process(arguments: list) -> tuple[int, str, str]:
+    """The same, called."""
+    import train
+
+    status, out, error = 0, io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(error):
+        try:
+            train.main([str(word) for word in arguments])
+        except SystemExit as ended:
+            status = ended.code
+        except Exception:
+            status = 1
+            traceback.print_exc()
+        if log := getattr(sys.stdout, "file", None):  # of the logger that stands for standard output
+            log.close()
+    return status, out.getvalue(), error.getvalue()
+
+
 @pytest.fixture
 def train_py(tiny_clip, pets, tmp_path):
-    """Starts train.py in a process of its own, four shots of the tiny OxfordPets unless told otherwise."""
+    """Starts train.py, four shots of the tiny OxfordPets unless told otherwise.
+
+    It runs in this process, unless arguments of Python's come `before` it: PyTorch takes seconds to import.
+    """
 
     def start(
         trainer: str,
@@ -88,21 +119,16 @@ def train_py(tiny_clip, pets, tmp_path):
         before: tuple = (),
     ) -> Finished:
         folder = tmp_path / name
-        command = [
-            *(sys.executable, *before, CHECKOUT / "train.py", "--root", pets, "--seed", seed, "--trainer", trainer),
-            *("--output-dir", folder, "--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml"),
-            *(
-                "--config-file",
-                CHECKOUT / f"configs/trainers/{trainer}/{recipe}.yaml",
-                "--backbone",
-                tiny_clip,
-                *flags,
-            ),
-            *("DATASET.NUM_SHOTS", 4, "DATASET.SUBSAMPLE_CLASSES", classes, "DATALOADER.NUM_WORKERS", 0, *pairs),
+        recipe_file = CHECKOUT / f"configs/trainers/{trainer}/{recipe}.yaml"
+        arguments = [
+            *("--root", pets, "--seed", seed, "--trainer", trainer, "--output-dir", folder),
+            *("--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml", "--config-file", recipe_file),
+            *("--backbone", tiny_clip, *flags, "DATASET.NUM_SHOTS", 4, "DATASET.SUBSAMPLE_CLASSES", classes),
+            *("DATALOADER.NUM_WORKERS", 0, *pairs),
         ]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
+        ended = in_process(before, arguments) if before else in_this_process(arguments)
         results = folder / "results.json"
         record = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else None
-        return Finished(done.returncode, done.stdout, done.stderr, folder, record)
+        return Finished(*ended, folder, record)
 
     return start

@@ -120,12 +120,23 @@ def operator_named(name: str) -> Operator:
 
 @cache
 def kinds() -> list[list[str]]:
-    """Operators that change the same places in several ways, together."""
+    """Operators that change the same places in several ways, together: `a + b` to `a - b`, `a * b` …"""
     found = defaultdict(list)
     for name in operator_names():
         if not get_operator(name).arguments() and "NoOp" not in name:
-            found[name.rsplit("_", 1)[0] if "Replace" in name and name.count("_") > 1 else name].append(name)
+            found[name.rsplit("_", 1)[0] if name.count("_") > 1 and "_Delete_" not in name else name].append(name)
     return [*found.values(), *([name] for name in OWN)]
+
+
+@cache
+def nodes_of(path: Path) -> list:
+    return list(ast_nodes(get_ast((CHECKOUT / path).read_text(encoding="utf-8"))))
+
+
+def spans(path: Path, name: str) -> list[tuple]:
+    """Where an operator can change a file, (line, column) to (line, column)."""
+    operator = operator_named(name)
+    return [span for node in nodes_of(path) for span in operator.mutation_positions(node)]
 
 
 def in_annotations(source: str) -> list[tuple]:
@@ -136,32 +147,29 @@ def in_annotations(source: str) -> list[tuple]:
     return [((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset)) for n in nodes if n is not None]
 
 
-def places(path: Path) -> list[tuple[Path, list[str], int, int]]:
-    """All places in a file where something can be changed: file, operators, number, line."""
-    source = (CHECKOUT / path).read_text(encoding="utf-8")
-    types, nodes, found = in_annotations(source), list(ast_nodes(get_ast(source))), []
+def places(path: Path) -> list[tuple[Path, list[str], tuple]]:
+    """All places in a file where something can be changed: file, operators, span."""
+    types, found = in_annotations((CHECKOUT / path).read_text(encoding="utf-8")), []
     for names in kinds():
-        operator = operator_named(names[0])
-        positions = [position for node in nodes for position in operator.mutation_positions(node)]
-        for number, (start, end) in enumerate(positions):
-            if not any(first <= start and end <= last for first, last in types):
-                found.append((path, names, number, start[0]))
+        for span in spans(path, names[0]):
+            if not any(first <= span[0] and span[1] <= last for first, last in types):
+                found.append((path, names, span))
     return found
 
 
 def draw(paths: Sequence[str], count: int, seed: int) -> list[Fault]:
     """Faults at places drawn at random, each place once."""
-    files = sorted(
-        {
-            file
-            for path in paths
-            for file in ([CHECKOUT / path] if path.endswith(".py") else Path(CHECKOUT, path).rglob("*.py"))
-        }
-    )
-    there = [place for file in files for place in places(file.resolve().relative_to(CHECKOUT))]
+    files = set()
+    for path in paths:
+        files |= {CHECKOUT / path} if path.endswith(".py") else set((CHECKOUT / path).rglob("*.py"))
+    there = [place for file in sorted(files) for place in places(file.resolve().relative_to(CHECKOUT))]
     chance = random.Random(seed)
-    chosen = chance.sample(there, min(count, len(there)))
-    return [Fault(path, chance.choice(names), number, line) for path, names, number, line in chosen]
+    faults = []
+    for path, names, span in chance.sample(there, min(count, len(there))):
+        able = [name for name in names if span in spans(path, name)]  # `is` to `==`, say, not everywhere
+        name = chance.choice(able)
+        faults.append(Fault(path, name, spans(path, name).index(span), span[0][0]))
+    return faults
 
 
 # --- which tests import a file

@@ -35,10 +35,11 @@ def checkout(tmp_path, monkeypatch) -> Path:
         (tmp_path / "from" / name).write_text(text)
     monkeypatch.setattr(mutation, "CHECKOUT", tmp_path / "from")
     monkeypatch.setattr(mutation, "COPIED", ("plant", "tests"))
-    for cached in (mutation.imports, mutation.parsed):
+    cached_ones = (mutation.imports, mutation.parsed, mutation.nodes_of)
+    for cached in cached_ones:
         cached.cache_clear()
     yield tmp_path / "from"
-    for cached in (mutation.imports, mutation.parsed):
+    for cached in cached_ones:
         cached.cache_clear()
 
 
@@ -65,9 +66,19 @@ def test_statements_that_do_something_are_left_out_and_prints_are_not():
 
 def test_types_are_not_changed(checkout):
     (checkout / "plant/sums.py").write_text(SOURCE)
-    lines = {line for _, names, _, line in mutation.places(Path("plant/sums.py")) if "BitOr" in str(names)}
-    assert lines == set()
-    assert mutation.places(Path("plant/sums.py"))
+    found = mutation.places(Path("plant/sums.py"))
+    assert found
+    assert not [names for _, names, _ in found if "BitOr" in str(names)]
+
+
+def test_every_fault_drawn_changes_the_line_that_it_names(checkout):
+    source = "def sign(x):\n    return -1 if not x > 0 else +1\n\n\ndef other(x):\n    return x is None or not -x\n"
+    (checkout / "plant/sums.py").write_text(source)
+    faults = mutation.draw(["plant/sums.py"], 100, 1)
+    assert len(faults) > 8
+    for fault in faults:
+        pairs = zip(source.splitlines(), fault.applied(source).splitlines(), strict=True)
+        assert [line for line, (one, other) in enumerate(pairs, start=1) if one != other] == [fault.line]
 
 
 def test_faults_follow_from_the_seed(checkout):

@@ -53,13 +53,15 @@ def test_synthesis_has_the_datasets_template(ship):
     torch.testing.assert_close(made, text_features(trainer, NEW)[labels])
 
 
-def test_gaussian_is_fitted_to_the_base_classes_images(ship):
-    trainer = ship("TRAINER.SHIP.SYNTHESIS", "gaussian", "TRAINER.FEATURES.VIEWS", 2)
+@pytest.mark.parametrize("views", [0, 2])
+def test_gaussian_is_fitted_to_the_base_classes_images(views, ship):
+    """In all of their banked views, or in one."""
+    trainer = ship("TRAINER.SHIP.SYNTHESIS", "gaussian", "TRAINER.FEATURES.VIEWS", views)
     trainer.choose_classes()
-    bank = trainer.bank()
+    bank = trainer.views(1)
     residuals = bank.features - text_features(trainer, BASE)[bank.labels]
     torch.testing.assert_close(trainer.synthesizer.mean, residuals.mean(dim=(0, 1)), atol=1e-6, rtol=1e-5)
-    assert len(trainer.synthesizer.factor) == 2 * 12
+    assert len(trainer.synthesizer.factor) == (views or 1) * 12
 
 
 @pytest.mark.parametrize(("shots", "images"), [(4, 4), (2, 2), (-1, 6)])

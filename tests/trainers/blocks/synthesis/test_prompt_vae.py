@@ -144,3 +144,10 @@ def test_posterior_follows_from_the_positive_hidden_units():
     mean, log_var = vae.encode(torch.tensor([[2.0, -1.0], [-4.0, 5.0]]))
     assert mean.tolist() == [[2, 0], [0, 5]]
     assert log_var.tolist() == [[6, 0], [0, 15]]
+
+
+def test_layers_have_the_papers_sizes_unless_told_otherwise():
+    vae = PromptVAE(8, 6)
+    assert (vae.trunk[0].out_features, vae.generator[0].out_features, len(vae.ctx)) == (2048, 4096, 4)
+    assert vae.latent_dim == vae.trunk[0].in_features == 8
+    assert vae.generator[1](torch.tensor(-1.0)) == 0
