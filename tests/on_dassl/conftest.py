@@ -14,7 +14,13 @@ from tests.conftest import CHECKOUT
 from tests.golden import make_inputs
 
 ASKED_FOR = {"SHIP_TEST_DASSL": "dassl/__init__.py", "SHIP_TEST_COOP": "trainers/coop.py"}
-PLUGIN = ("trainers/ship.py", "trainers/blocks", "configs/trainers/SHIP", "configs/published.yaml")
+PLUGIN = (
+    "trainers/ship.py",
+    "trainers/blocks",
+    "configs/trainers/SHIP",
+    "configs/methods.yaml",
+    "configs/published.yaml",
+)
 BACKBONE = "ViT-B/16"  # as CoOp calls what is here a tiny random CLIP
 
 
