@@ -30,12 +30,13 @@ class CUB(FewShotDataset):
         images, labels, trained = map(
             self.read_numbered, ("images.txt", "image_class_labels.txt", "train_test_split.txt")
         )
-        parts = [], []
+        train, test = [], []
         with self.reading(self.dataset_dir / "image_class_labels.txt"):
             for number, image in images.items():
                 label = int(labels[number]) - 1
-                parts[trained[number] == "0"].append(self.item(image, label, readable(self.folders[label])))
-        return parts
+                items = test if trained[number] == "0" else train
+                items.append(self.item(image, label, readable(self.folders[label])))
+        return train, test
 
     def read_numbered(self, name: str) -> dict[str, str]:
         """Lines `17 value` of a list."""

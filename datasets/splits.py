@@ -45,8 +45,18 @@ def as_item(folder: str, image: str, label: int | str, classname: str) -> Datum:
         raise TypeError(f"entry {[image, label, classname]!r} is no image, label and class name")
     if "\0" in image:
         raise ValueError(f"{image!r} is no file name")
-    f"{image}{classname}".encode()  # JSON can hold halves of characters, which are no text
+    if not is_text(image + classname):
+        raise ValueError(f"{image + classname!r} has half a character, which JSON can hold and a path cannot")
     return Datum(impath=os.path.join(folder, image), label=int(label), classname=classname)
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: a half of a pair of surrogates cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_split(parts: dict[str, list[Datum]], path: Path, image_dir: Path, replace: bool = False) -> None:

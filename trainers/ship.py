@@ -79,8 +79,9 @@ class SHIP(FeatureTrainer):
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
         shots = self.cfg.DATASET.NUM_SHOTS
-        made, labels = self.synthesizer.each(shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes)
-        made = made, labels + self.offset
+        count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
+        labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(count)
+        made = self.synthesizer.sample(labels), labels + self.offset
         if self.options.SOURCE:
             return made
         return tuple(torch.cat(parts) for parts in zip(super().mean_features(), made, strict=True))

@@ -9,7 +9,7 @@ def test_trains_where_feature_dimension_and_text_width_differ(classifier, ship, 
     trainer = ship("TRAINER.SHIP.CLASSIFIER", classifier, "INPUT.SIZE", "(32, 32)", backbone=clip_file)
     assert trainer.backbone.feature_dim != trainer.backbone.text.width
     trainer.train()
-    assert trainer.synthesizer.sample(2)[0].shape == (2, trainer.backbone.feature_dim)
+    assert trainer.synthesizer.sample(torch.tensor([0, 1])).shape == (2, trainer.backbone.feature_dim)
 
 
 def test_bf16_trains_near_fp32(ship, clip_file):

@@ -32,24 +32,13 @@ class Synthesizer(ABC):
     def write(self, noise: Tensor, labels: Tensor) -> Tensor:
         """L2-normalized features (B, D) of noise and labels (B,), which index the class names; without gradients."""
 
-    def of(self, labels: Tensor) -> Tensor:
+    def random_labels(self, count: int) -> Tensor:
+        """Labels (B,), drawn uniformly."""
+        return torch.randint(len(self.classnames), (count,), device=self.device)
+
+    def sample(self, labels: Tensor) -> Tensor:
         """L2-normalized features (B, D) of labels (B,)."""
         return self.write(self.noise(len(labels)), labels)
-
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Noise for `count` features and their labels (B,), which are drawn uniformly."""
-        labels = torch.randint(len(self.classnames), (count,), device=self.device)
-        return self.noise(count), labels
-
-    def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """`count` features (B, D) and their labels (B,)."""
-        noise, labels = self.draw(count)
-        return self.write(noise, labels), labels
-
-    def each(self, count: int) -> tuple[Tensor, Tensor]:
-        """`count` features of each class (C · count, D), class by class, and their labels."""
-        labels = torch.arange(len(self.classnames), device=self.device).repeat_interleave(count)
-        return self.of(labels), labels
 
 
 class VAESynthesizer(Synthesizer):
@@ -192,11 +181,13 @@ def made_ahead(
 ) -> Iterator[tuple[Item, Batch]]:
     """Each item with as many synthesized features and labels as it asks for, about `ahead` features made at once.
 
-    Random numbers are drawn when an item comes, as if its features were made then: they do not depend on `ahead`.
+    Random numbers are drawn when an item comes, labels before noise, as if its features were made then: they do not
+    depend on `ahead`.
     """
     waiting, count = [], 0
     for item, wanted in counted:
-        waiting.append((item, *synthesizer.draw(wanted)))
+        labels = synthesizer.random_labels(wanted)
+        waiting.append((item, synthesizer.noise(wanted), labels))
         count += wanted
         if count >= ahead:
             yield from made_together(synthesizer, waiting)
