@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.errors import fail
+
 from protocols.layout import FAILURE, LOG, RECORD
 from protocols.methods import CONFIGS, Method, Recipe
 
@@ -214,7 +216,11 @@ def run_all(runs: Sequence[Run], runner: Runner) -> None:
 
 
 def print_recipes(runs: Sequence[Run]) -> None:
-    """Says which recipes are taken, each once."""
-    for trainer, recipe in dict.fromkeys((run.method.trainer, run.recipe) for run in runs):
+    """Says which recipes are taken, each once; ends the program where one is not there."""
+    taken = dict.fromkeys((run.method.trainer, run.recipe) for run in runs)
+    missing = [str(file) for _, recipe in taken for file in recipe.files if not file.is_file()]
+    if missing:
+        fail(f"no recipe {', '.join(missing)}; in a checkout of CoOp, its own scripts run its methods: see README.md")
+    for trainer, recipe in taken:
         files = " and ".join(str(file.relative_to(CHECKOUT)) for file in recipe.files)
         print(f"{trainer}: recipe {files}")
