@@ -14,7 +14,13 @@ Identity = dict[str, str | None]  # config_hash, None where the run has no resul
 
 def source_checkpoint(folder: str | Path) -> Path:
     """The checkpoint that is taken of TRAINER.SHIP.SOURCE; raises InputError where there is none."""
-    return checkpoint_path(Path(folder, "ship"), None)
+    folder = Path(folder, "ship")
+    try:
+        return checkpoint_path(folder, None)
+    except InputError as error:
+        raise InputError(
+            f"{SOURCE}: there is no checkpoint in {folder}; the key names the output folder of a run of SHIP."
+        ) from error
 
 
 FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path}
