@@ -27,7 +27,7 @@ def default_cfg() -> CfgNode:
     """The configuration before anything is set: Dassl's keys, the datasets' and the methods'."""
     cfg = get_cfg_default()
     cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
-    cfg.DATASET.CLASS_DRAW = 0  # which classes are base: 0 the benchmark's, another number a random half
+    cfg.DATASET.CLASS_DRAW = 0  # the class split: 0 the benchmark's, another number a random half as base
     cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
     extend_cfg(cfg)
     return cfg
@@ -61,7 +61,7 @@ def merge_file(cfg: CfgNode, path: str) -> None:
             raise TypeError(f"it should hold sections with keys, such as OPTIM, and holds {type(content).__name__}")
         cfg.merge_from_other_cfg(CfgNode(content))
     except (*MERGE_ERRORS, OSError, yaml.YAMLError) as error:
-        raise InputError(f"Configuration file {path}: {plain_message(error)}{nearest_key(cfg, error)}") from error
+        raise InputError(f"Configuration file {path}: {message_of(error)}{nearest_key(cfg, error)}") from error
     check_types(cfg, f"Configuration file {path}: ")
 
 
@@ -109,7 +109,7 @@ def merge_pairs(cfg: CfgNode, pairs: Sequence[str]) -> None:
         try:
             cfg.merge_from_list([key, value])
         except MERGE_ERRORS as error:
-            raise InputError(f"{key} {value}: {plain_message(error)}.") from error
+            raise InputError(f"{key} {value}: {message_of(error)}.") from error
     check_types(cfg)
 
 
@@ -121,7 +121,7 @@ def all_values(cfg: CfgNode, above: str = "") -> Iterator[tuple[str, object]]:
             yield above + name, value
 
 
-def plain_message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     if isinstance(error, yaml.YAMLError) or not error.args:
         return str(error) or type(error).__name__
     return str(error.args[0])
@@ -129,7 +129,7 @@ def plain_message(error: Exception) -> str:
 
 def nearest_key(cfg: CfgNode, error: Exception) -> str:
     """A hint where yacs does not know a key of a file."""
-    _, unknown, key = plain_message(error).partition("Non-existent config key: ")
+    _, unknown, key = message_of(error).partition("Non-existent config key: ")
     known = [name for name, _ in all_values(cfg)]
     sections = {name.rpartition(".")[0] for name in known}
     return f".{did_you_mean(key, [*known, *filter(None, sections)])}" if unknown else ""

@@ -82,7 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--load-epoch", type=int, help="with --model-dir: epoch of the checkpoint; default: newest")
     parser.add_argument("--force", action="store_true", help="start over in an output folder that holds a run")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms, on GPUs too; slower")
-    parser.add_argument("--no-cache", action="store_true", help="neither read nor keep image features on disk")
+    parser.add_argument("--no-cache", action="store_true", help="neither read nor store image features on disk")
     parser.add_argument("--no-train", action="store_true", help="do not train")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that change the configuration")
     return parser.parse_args(argv)
@@ -113,11 +113,11 @@ def run(args: argparse.Namespace) -> None:
     check(cfg, args)
     mode = TRAINING if trains(args, cfg) else EVALUATION
     model = args.model_dir if args.eval_only else ""
-    wanted = run_folder.Wanted(cfg, default_cfg(), mode, model, args.load_epoch, sources_of(cfg))
+    requested = run_folder.RequestedRun(cfg, default_cfg(), mode, model, args.load_epoch, sources_of(cfg))
     with run_folder.locked(cfg.OUTPUT_DIR), warnings_once():
         if args.force:
             run_folder.start_over(cfg.OUTPUT_DIR, needed=(args.model_dir, cfg.RESUME, cfg.TRAINER.SHIP.SOURCE))
-        record = None if args.no_train else run_folder.complete_record(wanted)
+        record = None if args.no_train else run_folder.complete_record(requested)
         if record:
             print(run_folder.summary(record))
         else:

@@ -39,7 +39,7 @@ def ensure() -> Engine:
     """Make `dassl` and `clip` importable and return the engine; call it before importing either.
 
     Dassl is used where it is installed, and the built-in engine elsewhere; the environment variable
-    SHIP_ENGINE=builtin|dassl forces one. Importing the trainers mends it: trainers/blocks/engine/mends.py. Raises
+    SHIP_ENGINE=builtin|dassl forces one. Importing the trainers patches it: trainers/blocks/engine/patches.py. Raises
     EngineError. Later calls return the same engine.
     """
     forced = os.environ.get("SHIP_ENGINE", "")

@@ -16,7 +16,7 @@ from .splits import DatasetError, Parts, find_among, first_few, missing_images, 
 from .upstream_cache import read_upstream_cache
 
 VAL_SHOTS = 4  # a few-shot validation set has at most this many images a class, as in CoOp
-FEW_SHOT = "split_fewshot"  # folder of the few-shot samples that are kept, as CoOp calls it
+FEW_SHOT = "split_fewshot"  # folder of the saved few-shot samples, as CoOp calls it
 DRAWN_SPLIT = "split_drawn.json"  # where a split was drawn for want of the published one, under the folder
 
 
@@ -25,16 +25,16 @@ class FewShotDataset(DatasetBase):
 
     A loader sets the class attributes and, where a published split file is not all there is, overrides one of
     `read_splits` (the distribution has all three lists), `draw_splits` or `read_lists` (it leaves something to
-    chance, and what was drawn is kept). `read_splits` is called with the paths set: root, dataset_dir (root/folder),
+    chance, and what was drawn is saved). `read_splits` is called with the paths set: root, dataset_dir (root/folder),
     image_dir (dataset_dir/images) and split_path (dataset_dir/split).
 
     Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which classes
     are base) and SEED. Random choices use Python's global `random`, seeded by the run, so that they equal CoOp's for
-    the same seed. What was drawn is kept as JSON under split_fewshot/ or, where DATA is read-only, in the user's
+    the same seed. What was drawn is saved as JSON under split_fewshot/ or, where DATA is read-only, in the user's
     cache folder.
 
     For tools: `located(cfg)` gives the paths without reading anything, `listed(cfg)` all items as the lists have
-    them, `few_shot_files()` the samples that are kept. These need no more of cfg than DATASET.ROOT.
+    them, `few_shot_files()` the samples that are saved. These need no more of cfg than DATASET.ROOT.
 
     Raises DatasetError for anything that the user has to put right.
     """
@@ -45,7 +45,7 @@ class FewShotDataset(DatasetBase):
     split = ""  # file name of the published split, under the folder; "" where there is none
     layout = ""  # what the folder must hold, for error messages
     test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
-    writes = True  # keeps what it draws; False for tools
+    writes = True  # saves what it draws; False for tools
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -54,7 +54,7 @@ class FewShotDataset(DatasetBase):
     def __init__(self, cfg) -> None:
         subset = cfg.DATASET.SUBSAMPLE_CLASSES
         check_subset(subset)
-        self.class_draw = getattr(cfg.DATASET, "CLASS_DRAW", 0)  # another checkout's train.py has no such key
+        self.class_split = getattr(cfg.DATASET, "CLASS_DRAW", 0)  # another checkout's train.py has no such key
         self.locate(cfg)
         self.prepare()
         self.check_folder()
@@ -85,7 +85,7 @@ class FewShotDataset(DatasetBase):
             return loader.read_splits()
 
     def few_shot_files(self) -> list[Path]:
-        """Few-shot samples that are kept, upstream's among them."""
+        """Few-shot samples that are saved, upstream's among them."""
         return sorted(
             path
             for folder in self.places(FEW_SHOT)
@@ -163,7 +163,7 @@ class FewShotDataset(DatasetBase):
         print("The split is drawn with this run's seed.")
         if self.split:
             print(f"Figures compare with published ones on the published split, {self.split}. {self.source()}")
-        return self.keep({"train": train, "val": val, "test": test}, DRAWN_SPLIT)
+        return self.save({"train": train, "val": val, "test": test}, DRAWN_SPLIT)
 
     def draw_splits(self) -> Parts:
         """Train, val and test items where no split was published, or it is not there."""
@@ -174,14 +174,14 @@ class FewShotDataset(DatasetBase):
         """Training and test items from the lists of the distribution, for datasets that have them."""
         raise DatasetError(f"{self.title}: split file {self.split_path} not found.\n{self.remedy()}")
 
-    # --- what was drawn is kept
+    # --- what was drawn is saved
 
     def places(self, name: str) -> list[Path]:
-        """Where a file that the loader keeps may be: beside the dataset, else in the user's cache."""
+        """Where a file that the loader saves may be: beside the dataset, else in the user's cache."""
         return [self.dataset_dir / name, user_cache(self.dataset_dir) / name]
 
-    def keep(self, parts: dict[str, list[Datum]], name: str, replace: bool = False) -> Parts:
-        """Keeps what was drawn; gives it back, or what another run has kept meanwhile."""
+    def save(self, parts: dict[str, list[Datum]], name: str, replace: bool = False) -> Parts:
+        """Saves what was drawn; gives it back, or what another run has saved meanwhile."""
         for path in self.places(name) if self.writes else ():
             try:
                 write_split(parts, path, self.image_dir, replace)
@@ -199,7 +199,7 @@ class FewShotDataset(DatasetBase):
         if num_shots >= 1:
             say_what_is_short(train, num_shots)
             train, val = self.few_shot(train, val, num_shots, seed)
-        base_labels = partial(random_half, draw=self.class_draw) if self.class_draw else self.base_labels
+        base_labels = partial(random_half, split=self.class_split) if self.class_split else self.base_labels
         return subsample_classes(train, val, test, subset=subset, base_labels=base_labels)
 
     def base_labels(self, labels: list[int]) -> list[int]:
@@ -212,27 +212,27 @@ class FewShotDataset(DatasetBase):
         return train, self.generate_fewshot_dataset(val, num_shots=min(num_shots, VAL_SHOTS))
 
     def few_shot(self, train: list[Datum], val: list[Datum], num_shots: int, seed: int) -> Parts:
-        """The few-shot sample of this seed: our own cache, else upstream's, else drawn and kept."""
+        """The few-shot sample of this seed: our own cache, else upstream's, else drawn and saved."""
         name = f"{FEW_SHOT}/shot_{num_shots}-seed_{seed}"
         stale = False
         for path in (*self.places(f"{name}.json"), self.dataset_dir / f"{name}.pkl"):
             if path.is_file():
-                kept = self.read_few_shot(path, train, val)
-                if kept:
+                saved = self.read_few_shot(path, train, val)
+                if saved:
                     print(f"Loading preprocessed few-shot data from {path}")
-                    return kept
+                    return saved
                 print(f"Few-shot data in {path} is of another split, and not used")
                 stale = stale or path.suffix == ".json"
         train, val = self.sample(train, val, num_shots)
-        return self.keep({"train": train, "val": val}, f"{name}.json", replace=stale)
+        return self.save({"train": train, "val": val}, f"{name}.json", replace=stale)
 
     def read_few_shot(self, path: Path, train: list[Datum], val: list[Datum]) -> Parts | None:
-        """A kept sample, as items of train and val; None if it has others."""
+        """A saved sample, as items of train and val; None if it has others."""
         if path.suffix == ".pkl":
-            kept = tuple(read_upstream_cache(path).values())
+            saved = tuple(read_upstream_cache(path).values())
         else:
-            kept = read_split(path, self.image_dir, parts=("train", "val"))
-        found = [find_among(known, part, self.image_dir) for known, part in zip((train, val), kept, strict=True)]
+            saved = read_split(path, self.image_dir, parts=("train", "val"))
+        found = [find_among(known, part, self.image_dir) for known, part in zip((train, val), saved, strict=True)]
         return None if None in found else tuple(found)
 
     # --- checks

@@ -20,7 +20,7 @@ class ImageFolder(ListedDataset):
 
     Without val/, a fifth of the training images is set aside. Labels follow the sorted folders. An optional
     classnames.txt, with lines `<folder> <class name>`, names classes otherwise than by their folders. The split
-    depends on the files alone: it is the same for every seed, and nothing is kept.
+    depends on the files alone: it is the same for every seed, and nothing is saved.
     """
 
     images = "."

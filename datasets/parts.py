@@ -61,9 +61,9 @@ def first_half(labels: list[int]) -> list[int]:
     return labels[: math.ceil(len(labels) / 2)]
 
 
-def random_half(labels: list[int], draw: int) -> list[int]:
-    """As many base classes, drawn by a number of their own: whatever the run's seed, the same for all methods."""
-    return random.Random(draw).sample(labels, math.ceil(len(labels) / 2))
+def random_half(labels: list[int], split: int) -> list[int]:
+    """As many base classes, at random by the number of the class split: the same for all methods and seeds."""
+    return random.Random(split).sample(labels, math.ceil(len(labels) / 2))
 
 
 def subsample_classes(
@@ -79,8 +79,8 @@ def subsample_classes(
             f"DATASET.SUBSAMPLE_CLASSES {subset}: base and new classes need at least two, and there is {len(labels)}."
         )
     base = set(base_labels(labels))
-    kept = [label for label in labels if (label in base) == (subset == "base")]
-    relabel = {label: index for index, label in enumerate(kept)}
+    selected = [label for label in labels if (label in base) == (subset == "base")]
+    relabel = {label: index for index, label in enumerate(selected)}
     return tuple(
         [
             Datum(impath=item.impath, label=relabel[item.label], domain=item.domain, classname=item.classname)

@@ -117,7 +117,7 @@ def longest_end(path: str, by_path: dict[str, Datum]) -> Datum | None:
 
 
 def user_cache(folder: Path) -> Path:
-    """Where what belongs to a folder is kept that cannot be written."""
+    """Where to store what belongs to a folder that cannot be written."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return Path(caches, "ship-dassl", f"{folder.name}-{key}")

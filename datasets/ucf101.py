@@ -26,11 +26,11 @@ class UCF101(FewShotDataset):
         with self.reading(path):
             videos = [line.split()[0].split("/") for line in self.read_lines(path)]
             return [
-                self.item(f"{words(action)}/{video.replace('.avi', '.jpg')}", labels[action], words(action))
+                self.item(f"{spaced(action)}/{video.replace('.avi', '.jpg')}", labels[action], spaced(action))
                 for action, video in videos
             ]
 
 
-def words(action: str) -> str:
+def spaced(action: str) -> str:
     """As the folders of frames are called: "ApplyEyeMakeup" is "Apply_Eye_Makeup"."""
     return "_".join(re.findall("[A-Z][^A-Z]*", action))

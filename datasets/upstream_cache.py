@@ -1,4 +1,4 @@
-"""Few-shot samples that CoOp has kept as pickles: read without letting a pickle run anything."""
+"""Few-shot samples that CoOp has saved as pickles: read without letting a pickle run anything."""
 
 import pickle
 from pathlib import Path

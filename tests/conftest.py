@@ -18,7 +18,7 @@ import compat
 compat.ensure()
 os.environ.setdefault("PYTHON", sys.executable)  # for scripts: the tests' own, if no environment is active
 
-import trainers.blocks.training  # noqa: E402, F401 - mends the engine, for tests that look at the engine alone too
+import trainers.blocks.training  # noqa: E402, F401 - patches the engine, for tests that look at the engine alone too
 from tests.golden import make_inputs  # noqa: E402
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ from .blocks.engine import TRAINER_REGISTRY
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
-from .blocks.run.randomness import random_numbers_kept
+from .blocks.run.randomness import restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
@@ -68,7 +68,7 @@ class SHIP(FeatureTrainer):
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
         known, kind = self.dm.dataset.classnames, self.options.SYNTHESIS
-        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+        with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             names = known if self.options.SOURCE else classnames_to_synthesize(self.cfg, known)
         check_class_names(names, tokenizer())
         template = template_of(self.cfg.DATASET.NAME)

@@ -82,6 +82,7 @@ class Run:
         if not path or not self.model:
             return differing(record, self.pairs)
         same = there["config_hash"] == here["config_hash"] if there and here else same_end(path, self.model.folder)
+        same = same or Path(path).absolute() == self.model.folder.absolute()  # it may be outdated, and is run again
         other = [] if same else [f"the model in {self.model.folder} (there: {path})"]
         own = (SOURCE, str(self.model.folder))
         return other + differing(record, self.pairs[2:] if self.pairs[:2] == own else self.pairs)

@@ -83,7 +83,7 @@ def check_split(path: Path) -> None:
         loader = datasets.FewShotDataset.located(
             SimpleNamespace(DATASET=SimpleNamespace(ROOT=str(path.parent), NUM_SHOTS=1))
         )
-        loader.class_draw = 0
+        loader.class_split = 0
         loader.check_classes(*parts)
         loader.check_images(*loader.choose(*parts, 2, 1, "base"))
 

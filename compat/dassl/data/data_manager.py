@@ -42,10 +42,10 @@ class DatasetWrapper(Dataset):
         if self.k_tfm > 1 and transform is None:
             raise ConfigError(f"DATALOADER.K_TRANSFORMS {self.k_tfm} needs a transform")
         mode = INTERPOLATION_MODES[cfg.INPUT.INTERPOLATION]
-        plain = [T.Resize(cfg.INPUT.SIZE, interpolation=mode), T.ToTensor()]
+        steps = [T.Resize(cfg.INPUT.SIZE, interpolation=mode), T.ToTensor()]
         if "normalize" in cfg.INPUT.TRANSFORMS:
-            plain.append(T.Normalize(mean=cfg.INPUT.PIXEL_MEAN, std=cfg.INPUT.PIXEL_STD))
-        self.to_tensor = T.Compose(plain)
+            steps.append(T.Normalize(mean=cfg.INPUT.PIXEL_MEAN, std=cfg.INPUT.PIXEL_STD))
+        self.to_tensor = T.Compose(steps)
 
     def __len__(self) -> int:
         return len(self.data_source)

@@ -47,7 +47,7 @@ def save_checkpoint(
 def load_checkpoint(fpath: str | Path) -> dict[str, Any]:
     """Return the content of a checkpoint, with its tensors on the CPU.
 
-    Nothing is unpickled but tensors and plain containers; blocks/engine/mends.py adds, in Dassl too, the classes
+    Nothing is unpickled but tensors and plain containers; blocks/engine/patches.py adds, in Dassl too, the classes
     that Dassl's checkpoints hold. Raises FileNotFoundError, or torch.load's error.
     """
     if not os.path.isfile(fpath):

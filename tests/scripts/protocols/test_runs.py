@@ -46,13 +46,14 @@ A, B = {"config_hash": "a", "sha256": "1"}, {"config_hash": "b", "sha256": "2"}
         (f"/elsewhere/oxford_pets/{PLACE}", A, "complete"),
         (f"/elsewhere/eurosat/{PLACE}", B, "other"),
         ("/elsewhere/run", A | {"sha256": "3"}, "outdated"),
+        (None, B, "outdated"),  # in the same folder, with other settings
         (f"/elsewhere/oxford_pets/{PLACE}", None, "complete"),  # by an older version
         ("/elsewhere/run", None, "other"),
     ],
 )
 def test_a_model_is_known_by_config_hash_and_checksum_else_by_path(used, identity, outcome, trains, tmp_path):
     model = trained(tmp_path, "oxford_pets", **stated("a", "1"))
-    run = using(model, tmp_path / "run", trains, Path(used), identity)
+    run = using(model, tmp_path / "run", trains, Path(used or model.folder), identity)
     if outcome == "other":
         with pytest.raises(RunError, match="made without the model in"):
             finished(run)

@@ -51,11 +51,11 @@ class FeatureBank:
         images: Dataset,
         views: int,
         seed: int,
-        keep: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
+        cached: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
     ) -> "FeatureBank":
         """Encodes `views` passes over the images.
 
-        `keep` is asked for each view by its number; it can call what encodes it, or have the features from elsewhere.
+        `cached` gives a view by its number, from a cache or by calling the function that encodes it.
 
         What a view looks like follows from the seed, its number and the image's, whatever was drawn before, and
         nothing that is drawn later depends on it.
@@ -65,7 +65,7 @@ class FeatureBank:
             with own_random_numbers(seed, view):
                 return extract(OwnView(images, seed, view), f"view {view + 1}/{views}")
 
-        passes = [keep(view, partial(encoded, view)) for view in range(views)]
+        passes = [cached(view, partial(encoded, view)) for view in range(views)]
         return cls(torch.stack([features for features, _ in passes]), passes[0][1])
 
     def batches(self, batch_size: int, drop_last: bool) -> "BankBatches":

@@ -69,7 +69,7 @@ class FeatureCache:
     def batch(
         self, what: str, items: Sequence, about: object, device: torch.device, encode: Callable[[], Batch]
     ) -> Batch:
-        """Features (N, D) and labels (N,) of items with impath and label: those on disk, else `encode`'s, kept there.
+        """Features (N, D) and labels (N,) of items with impath and label: from disk, else `encode`'s, then stored.
 
         `what` is a word for the file's name, `about`, JSON, what sets these features apart from the run's others.
         """
@@ -103,7 +103,7 @@ class FeatureCache:
         return None
 
     def write(self, stem: str, features: Tensor) -> None:
-        """Keeps features (N, D) in a file that is there with its whole content or not at all."""
+        """Stores features (N, D) in a file that is there with its whole content or not at all."""
         values = features.detach().float().cpu().contiguous().numpy()
         path = self.folder / f"{stem}-{checksum(values)}.npy"
         try:

@@ -26,7 +26,7 @@ LOCK = ".lock"
 HELD = (errno.EACCES, errno.EAGAIN)
 
 
-class Wanted(NamedTuple):
+class RequestedRun(NamedTuple):
     """The run that a command asks for; `defaults` are the configuration's, `sources` what it begins with."""
 
     config: Mapping
@@ -45,20 +45,22 @@ class Wanted(NamedTuple):
         return comparable(record, {"config": self.config, "sources": self.sources})
 
 
-def complete_record(wanted: Wanted) -> dict | None:
-    """What the folder's results.json says, if that is of the run that is wanted; None where the run is to start.
+def complete_record(requested: RequestedRun) -> dict | None:
+    """What the folder's results.json says, if that is of the requested run; None where the run is to start.
 
     Raises InputError where the folder holds another run, complete or with states to go on from. A record of a model
     that has changed since is none.
     """
-    record = read_record(wanted.folder)
+    record = read_record(requested.folder)
     if "config" in record and "metrics" in record:
-        check_same_run(wanted.folder, *wanted.configs_with(record), wanted.defaults, other_model(record, wanted))
-        return None if model_has_changed(record, wanted) else record
-    about = StateFolder(wanted.folder).about()
+        check_same_run(
+            requested.folder, *requested.configs_with(record), requested.defaults, other_model(record, requested)
+        )
+        return None if model_has_changed(record, requested) else record
+    about = StateFolder(requested.folder).about()
     if about is not None:
-        other_mode = [Difference("mode", TRAINING, wanted.mode)] if wanted.mode != TRAINING else []
-        check_same_run(wanted.folder, *wanted.configs_with(about), wanted.defaults, other_mode)
+        other_mode = [Difference("mode", TRAINING, requested.mode)] if requested.mode != TRAINING else []
+        check_same_run(requested.folder, *requested.configs_with(about), requested.defaults, other_mode)
     return None
 
 
@@ -80,15 +82,15 @@ def check_same_run(
         )
 
 
-def other_model(record: Mapping, wanted: Wanted) -> list[Difference]:
-    """How a complete run differs from the one wanted in what it evaluated."""
+def other_model(record: Mapping, requested: RequestedRun) -> list[Difference]:
+    """How a complete run differs from the requested one in what it evaluated."""
     model, epoch = record.get("model") or "", (record.get("checkpoint") or {}).get("asked_for")
     own = not model or path_end(model) == path_end(record["folder"])  # the best of its own epochs, say
-    found = [Difference("mode", record.get("mode", wanted.mode if own else EVALUATION), wanted.mode)]
-    if wanted.mode == EVALUATION:
-        if not same_model(record, wanted.model):
-            found.append(Difference("--model-dir", model, wanted.model))
-        found.append(Difference("--load-epoch", epoch, wanted.epoch))
+    found = [Difference("mode", record.get("mode", requested.mode if own else EVALUATION), requested.mode)]
+    if requested.mode == EVALUATION:
+        if not same_model(record, requested.model):
+            found.append(Difference("--model-dir", model, requested.model))
+        found.append(Difference("--load-epoch", epoch, requested.epoch))
     return [difference for difference in found if difference.there != difference.here]
 
 
@@ -105,13 +107,13 @@ def same_model(record: Mapping, folder: str) -> bool:
     return path_end(model) == path_end(folder)
 
 
-def model_has_changed(record: Mapping, wanted: Wanted) -> bool:
+def model_has_changed(record: Mapping, requested: RequestedRun) -> bool:
     """Whether the checkpoint that would be evaluated is not the one that was."""
     evaluated = record.get("checkpoint")
-    if wanted.mode != EVALUATION or not evaluated:
+    if requested.mode != EVALUATION or not evaluated:
         return False
     try:
-        path = checkpoint_path(Path(wanted.model, evaluated["file"]).parent, wanted.epoch)
+        path = checkpoint_path(Path(requested.model, evaluated["file"]).parent, requested.epoch)
         return sha256_of(path) != evaluated["sha256"]
     except (InputError, OSError):
         return True  # the run itself will say what is wrong

@@ -8,10 +8,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ELSEWHERE = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
-SHOWN = ("VERBOSE", "TRAIN.PRINT_FREQ")
-WRITTEN = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is kept on disk beside the results
-SHARED = ("TRAINER.FEATURES.DEVICES",)  # how many do the work
+PATHS = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
+PRINTING = ("VERBOSE", "TRAIN.PRINT_FREQ")
+STORAGE = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is stored beside the results
+PARALLELISM = ("TRAINER.FEATURES.DEVICES",)  # how many GPUs share the work
 WORKERS = "DATALOADER.NUM_WORKERS"
 SOURCE, INIT_WEIGHTS = "TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS"  # other runs' output, which may be moved
 
@@ -27,31 +27,31 @@ class Difference(NamedTuple):
         return f"{self.key}: {self.there!r} there, {self.here!r} here"
 
 
-def plain(node: object) -> Any:
-    """A configuration as plain dictionaries, lists and values."""
+def to_plain(node: object) -> Any:
+    """A configuration as dictionaries, lists and values, as JSON can hold them."""
     if isinstance(node, dict):
-        return {key: plain(value) for key, value in node.items()}
+        return {key: to_plain(value) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [plain(value) for value in node]
+        return [to_plain(value) for value in node]
     return node
 
 
-def flat(config: Mapping, above: str = "") -> dict[str, Any]:
+def flatten(config: Mapping, above: str = "") -> dict[str, Any]:
     """Values by their dotted keys."""
     found: dict[str, Any] = {}
     for name, value in config.items():
-        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: plain(value)}
+        found |= flatten(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: to_plain(value)}
     return found
 
 
-def deciding(config: Mapping, defaults: Mapping | None = None) -> dict[str, Any]:
+def result_settings(config: Mapping, defaults: Mapping | None = None) -> dict[str, Any]:
     """The keys that decide a run's figures, as they are compared; what is not there is as in `defaults`.
 
     How many workers load images does not matter, whether there are any may: images that are augmented anew in every
     epoch get their random numbers as Dassl has it without workers, and numbers of their own with some.
     """
-    values = flat(defaults or {}) | flat(config)
-    keys = {key: value for key, value in values.items() if key not in (*ELSEWHERE, *SHOWN, *WRITTEN, *SHARED)}
+    values = flatten(defaults or {}) | flatten(config)
+    keys = {key: value for key, value in values.items() if key not in (*PATHS, *PRINTING, *STORAGE, *PARALLELISM)}
     fresh = not keys.get("TRAINER.FEATURES.VIEWS", 0) and keys.get("TRAINER.FEATURES.AUGMENT", True)
     workers = keys.pop(WORKERS, 0)
     if fresh:
@@ -69,13 +69,13 @@ def path_end(folder: str | Path) -> str:
 
 def config_hash(config: Mapping, sources: Mapping[str, Mapping] | None = None) -> str:
     """SHA-256 of what decides a run's figures, in hexadecimal; `sources` say what it begins with."""
-    keys = deciding({**flat(config), **(sources or {})})
+    keys = result_settings({**flatten(config), **(sources or {})})
     return hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(there: Mapping, here: Mapping, defaults: Mapping | None = None) -> list[Difference]:
     """Keys that decide and differ; a key that one of them lacks has there the value that it has in `defaults`."""
-    one, other = deciding(there, defaults), deciding(here, defaults)
+    one, other = result_settings(there, defaults), result_settings(here, defaults)
     keys = sorted(one.keys() | other.keys())
     return [Difference(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
 
@@ -93,7 +93,7 @@ def code_version() -> dict[str, Any]:
         return {"version": None}
 
 
-def git(*words: str) -> str:
-    command = ["git", "-C", str(Path(__file__).parent), *words]
+def git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()

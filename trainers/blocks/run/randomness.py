@@ -24,22 +24,22 @@ def set_random_state(state: dict[str, Any]) -> None:
 def stored_random_state() -> dict[str, Any]:
     """All random states, those of CUDA devices too, as tensors and plain values."""
     state = random_state()
-    name, words, *rest = state["numpy"]
+    name, key, *rest = state["numpy"]
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return {**state, "numpy": (name, words.tolist(), *rest), "cuda": cuda}
+    return {**state, "numpy": (name, key.tolist(), *rest), "cuda": cuda}
 
 
 def restore_random_state(stored: dict[str, Any]) -> None:
     """Goes on with random numbers from what `stored_random_state` gave, of any device that is there."""
-    name, words, *rest = stored["numpy"]
-    set_random_state({**stored, "numpy": (name, np.array(words, dtype=np.uint32), *rest)})
+    name, key, *rest = stored["numpy"]
+    set_random_state({**stored, "numpy": (name, np.array(key, dtype=np.uint32), *rest)})
     for device, state in enumerate(stored["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state, device)
 
 
 @contextmanager
-def random_numbers_kept() -> Iterator[None]:
-    """What is drawn inside leaves no trace: those outside go on as if nothing had been."""
+def restored_random_state() -> Iterator[None]:
+    """Random numbers that are drawn inside do not change those outside: their state is restored at the end."""
     before = random_state()
     try:
         yield
@@ -50,11 +50,11 @@ def random_numbers_kept() -> Iterator[None]:
 @contextmanager
 def own_random_numbers(*key: int) -> Iterator[None]:
     """Random numbers that follow from the key (integers ≥ 0) alone; those outside go on as if there were none."""
-    with random_numbers_kept():
-        words = np.random.SeedSequence(key).generate_state(3)
-        random.seed(int(words[0]))
-        np.random.seed(int(words[1]))
-        torch.random.default_generator.manual_seed(int(words[2]))
+    with restored_random_state():
+        seeds = np.random.SeedSequence(key).generate_state(3)
+        random.seed(int(seeds[0]))
+        np.random.seed(int(seeds[1]))
+        torch.random.default_generator.manual_seed(int(seeds[2]))
         yield
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .files import replace_file
-from .identity import config_hash, plain
+from .identity import config_hash, to_plain
 
 FILE_NAME = "results.json"
 FORMAT = 1
@@ -45,7 +45,7 @@ def run_record(
         "correct": int(right.sum()),
         "per_class_accuracy": per_class,
         "classnames": list(classnames),
-        "config": plain(cfg),
+        "config": to_plain(cfg),
         "config_hash": config_hash(cfg, sources),
         "sources": dict(sources or {}),
         "engine": "built-in" if dassl.__version__.endswith("+builtin") else "Dassl",

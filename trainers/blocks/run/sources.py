@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import sha256_of
-from .identity import INIT_WEIGHTS, SOURCE, flat
+from .identity import INIT_WEIGHTS, SOURCE, flatten
 from .results import read_record
 
 Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
@@ -14,7 +14,13 @@ Identity = dict[str, str | None]  # config_hash, None where the run has no resul
 
 def source_checkpoint(folder: str | Path) -> Path:
     """The checkpoint that is taken of TRAINER.SHIP.SOURCE; raises InputError where there is none."""
-    return checkpoint_path(Path(folder, "ship"), None)
+    folder = Path(folder, "ship")
+    try:
+        return checkpoint_path(folder, None)
+    except InputError as error:
+        raise InputError(
+            f"{SOURCE}: there is no checkpoint in {folder}; the key names the output folder of a run of SHIP."
+        ) from error
 
 
 FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path}
@@ -22,7 +28,7 @@ FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEI
 
 def sources_of(config: Mapping) -> dict[str, Identity]:
     """By key, what the checkpoints are that the configuration names; raises InputError where one is not there."""
-    values = flat(config)
+    values = flatten(config)
     return {key: identity_of(key, find(values[key])) for key, find in FINDERS.items() if values.get(key)}
 
 
@@ -41,4 +47,4 @@ def comparable(there: Mapping, here: Mapping) -> tuple[dict, dict]:
     Records of older versions do not.
     """
     both = there.get("sources", {}).keys() & here["sources"].keys()
-    return tuple({**flat(run["config"]), **{key: run["sources"][key] for key in both}} for run in (there, here))
+    return tuple({**flatten(run["config"]), **{key: run["sources"][key] for key in both}} for run in (there, here))

@@ -1,4 +1,4 @@
-"""What has to be kept of a run to go on with it as if nothing had happened, as tensors and plain values."""
+"""What has to be saved of a run to go on with it as if nothing had happened, as tensors and plain values."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def collect(learned: nn.Module, optimizer: Optimizer, scheduler: LRScheduler, sc
 def restore(
     state: dict[str, Any], learned: nn.Module, optimizer: Optimizer, scheduler: LRScheduler, scaler: GradScaler
 ) -> None:
-    """Takes up such a state; random numbers last, so that nothing else draws any."""
+    """Restores such a state; random numbers last, so that nothing else draws any."""
     learned.load_state_dict(state["learned"])
     optimizer.load_state_dict(state["optimizer"])
     restore_schedule(scheduler, state["scheduler"])

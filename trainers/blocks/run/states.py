@@ -1,4 +1,4 @@
-"""The state of a run after its newest epochs, on disk: written whole, checked when read, the last two kept.
+"""The state of a run after its newest epochs, on disk: written whole, checked when read, the last two of them.
 
 A file is the SHA-256 of what follows in hexadecimal and a line feed; one line of JSON that says what state it is;
 and the state, tensors and plain values, as torch.save writes them.
@@ -22,11 +22,11 @@ from .files import replace_file
 
 FOLDER, FAILED = "resume", "failed"  # under the output folder
 FORMAT = 1
-KEPT = 2
+COUNT = 2  # states that are on disk at a time
 SHARE = 0.1  # of the time, at most, that writing may take
 
 
-class Kept(NamedTuple):
+class SavedState(NamedTuple):
     """A state, and what it is the state of: stage, epoch (finished ones), epochs, config, hash."""
 
     about: dict[str, Any]
@@ -51,24 +51,24 @@ class StateFolder:
         """Whether there are states, if only damaged ones."""
         return any(self.folder.glob("*state-*"))
 
-    def write(self, kept: Kept) -> None:
+    def write(self, saved: SavedState) -> None:
         """Adds a state and removes those before the last two; raises InputError where it cannot be written."""
         present = self.files()
         number = int(present[-1].name.partition("-")[2]) + 1 if present else 1
-        head = json.dumps({"format": FORMAT, **kept.about}).encode() + b"\n"
+        head = json.dumps({"format": FORMAT, **saved.about}).encode() + b"\n"
         buffer = io.BytesIO()
-        torch.save(kept.state, buffer)
+        torch.save(saved.state, buffer)
         digest = hashlib.sha256(head)
         digest.update(buffer.getbuffer())
         replace_file(
             self.folder / f"state-{number:06d}", digest.hexdigest().encode() + b"\n", head, buffer.getbuffer()
         )
         killed_while_writing = self.folder.glob(".state-*")
-        for path in (*present[: 1 - KEPT], *killed_while_writing):
+        for path in (*present[: 1 - COUNT], *killed_while_writing):
             with suppress(OSError):
                 path.unlink()
 
-    def newest(self) -> Kept | None:
+    def newest(self) -> SavedState | None:
         """The newest state that is whole; says which are not, and sets them aside."""
         present = self.files()
         for path in reversed(present):
@@ -94,7 +94,7 @@ class StateFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def read(path: Path) -> Kept:
+def read(path: Path) -> SavedState:
     """A state from its file; raises DamagedError, OSError."""
     data = memoryview(path.read_bytes())
     digest, rest = bytes(data[:64]), data[65:]
@@ -105,16 +105,16 @@ def read(path: Path) -> Kept:
     if about["format"] != FORMAT:
         raise DamagedError(f"its format is {about['format']}, this version's {FORMAT}")
     try:
-        return Kept(about, torch.load(io.BytesIO(rest[len(head) + 1 :]), map_location="cpu", weights_only=True))
+        return SavedState(about, torch.load(io.BytesIO(rest[len(head) + 1 :]), map_location="cpu", weights_only=True))
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise DamagedError(str(error)) from error
 
 
-def write_failed(output: str | Path, kept: Kept) -> str:
+def write_failed(output: str | Path, saved: SavedState) -> str:
     """Leaves a state for inspection, a file for torch.load; its path, or why there is none."""
     path = Path(output, FAILED, "state.pt")
     buffer = io.BytesIO()
-    torch.save(kept._asdict(), buffer)
+    torch.save(saved._asdict(), buffer)
     try:
         replace_file(path, buffer.getbuffer())
     except InputError as error:
@@ -122,8 +122,8 @@ def write_failed(output: str | Path, kept: Kept) -> str:
     return str(path)
 
 
-class StateKeeper:
-    """Keeps the state after each epoch: on disk every so many, in memory in between.
+class StateSaver:
+    """Saves the state after each epoch: on disk every so many, in memory in between.
 
     Writing takes at most a tenth of the time: an epoch that ends too soon after is not written unless it is a
     stage's last. `flush` writes what is in memory.
@@ -131,23 +131,23 @@ class StateKeeper:
 
     def __init__(self, output: str | Path, every: int) -> None:
         self.folder, self.every = StateFolder(output), every
-        self.unwritten: Kept | None = None
+        self.unwritten: SavedState | None = None
         self.newest: dict[str, Any] | None = None  # which state a restart would go on from, once flushed
         self.not_before = 0.0
 
-    def keep(self, about: dict[str, Any], state: dict[str, Any]) -> None:
+    def save(self, about: dict[str, Any], state: dict[str, Any]) -> None:
         if self.every < 1:
             return
         last = about["epoch"] == about["epochs"]
         if last or (about["epoch"] % self.every == 0 and time.monotonic() >= self.not_before):
-            self.write(Kept(about, state))
+            self.write(SavedState(about, state))
         else:
-            self.unwritten, self.newest = Kept(about, copy.deepcopy(state)), about
+            self.unwritten, self.newest = SavedState(about, copy.deepcopy(state)), about
 
-    def write(self, kept: Kept) -> None:
+    def write(self, saved: SavedState) -> None:
         start = time.monotonic()
-        self.folder.write(kept)
-        self.unwritten, self.newest = None, kept.about
+        self.folder.write(saved)
+        self.unwritten, self.newest = None, saved.about
         end = time.monotonic()
         self.not_before = end + (end - start) / SHARE
 

@@ -1,5 +1,5 @@
 """The training loop, evaluation, and the values that the configuration can have."""
 
-from ..engine.mends import mend
+from ..engine.patches import patch
 
-mend()  # Dassl, whichever engine answers to its name, before any of its trainers is built
+patch()  # Dassl, whichever engine answers to its name, before any of its trainers is built

@@ -29,13 +29,13 @@ from ..run.checkpoints import load_state
 from ..run.identity import code_version
 from ..run.made_by import mark
 from ..run.progress import progress
-from ..run.randomness import OwnView, own_random_numbers, random_numbers_kept
-from ..run.results import EVALUATION, TRAINING, plain, versions
+from ..run.randomness import OwnView, own_random_numbers, restored_random_state
+from ..run.results import EVALUATION, TRAINING, to_plain, versions
 from .evaluating import EvaluatingTrainer
 from .keys import check_values
 from .resumable import Stage
 
-DECIDING = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # versions that features' bits depend on
+FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
 
 
 class FeatureTrainer(EvaluatingTrainer):
@@ -91,7 +91,7 @@ class FeatureTrainer(EvaluatingTrainer):
         untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
         # without workers random numbers are drawn as Dassl draws them; with some, independently of their number
         wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
-        with random_numbers_kept():  # few-shot samples are drawn in the first run only, and read in later ones
+        with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
         self.image_loader = self.train_loader_x = self.training_loader()
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
@@ -184,7 +184,7 @@ class FeatureTrainer(EvaluatingTrainer):
         images = self.image_loader.dataset
         images = images.images if isinstance(images, OwnView) else images  # a bank's views have numbers of their own
         with self.clock("features"), self.extractor(views * len(images)) as extract:
-            return FeatureBank.of(extract, images, views, self.seed, self.keep_view)
+            return FeatureBank.of(extract, images, views, self.seed, self.cached_view)
 
     def extractor(self, count: int) -> AbstractContextManager[Extract]:
         """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
@@ -197,7 +197,7 @@ class FeatureTrainer(EvaluatingTrainer):
             pin_memory=self.device.type == "cuda",
         )
 
-    def keep_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
+    def cached_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
         random = [self.seed, view] if self.cfg.TRAINER.FEATURES.AUGMENT else None
         return self.cache.batch(f"view{view}", self.dm.dataset.train_x, ["train", random], self.device, encode)
 
@@ -205,12 +205,12 @@ class FeatureTrainer(EvaluatingTrainer):
     def cache(self) -> FeatureCache:
         """Features on disk, with all in the key that the bits of a feature depend on."""
         about = {
-            "input": plain(self.cfg.INPUT),
+            "input": to_plain(self.cfg.INPUT),
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.model.visual),
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
             "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type,
-            "versions": {name: version for name, version in versions().items() if name in DECIDING},
+            "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
         }
         return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
 
@@ -274,18 +274,18 @@ class FeatureTrainer(EvaluatingTrainer):
         self.stage, self.train_loader_x, self.max_epoch = stage, stage.batches, stage.epochs
         steps = len(stage.batches)
         with self.clock(stage.title):
-            first = self.take_up(stage, first)
+            first = self.resume_stage(stage, first)
             self.epoch = max(0, first - 1)
             with progress(stage.epochs * steps, stage.title, first * steps) as self.bar:
                 for self.epoch in range(first, stage.epochs):
                     with self.stop.postponed():
-                        self.draw_anew()
+                        self.renew_views()
                         self.before_epoch()
                         self.run_epoch()
                         after_epoch()
-                        self.states.keep(self.about(self.epoch + 1), self.state())
+                        self.states.save(self.about(self.epoch + 1), self.state())
 
-    def draw_anew(self) -> None:
+    def renew_views(self) -> None:
         """Gives the images of loader workers other views than in the epochs before."""
         images = self.image_loader.dataset
         if isinstance(images, OwnView):
@@ -307,7 +307,7 @@ class FeatureTrainer(EvaluatingTrainer):
         return {"loss": loss.item(), **summary}
 
     def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
-        """Gives each stage curves of its own, and keeps what its last epoch came to, for results.json."""
+        """Gives each stage curves of its own, and stores what its last epoch came to, for results.json."""
         part, _, name = tag.partition("/")
         if part == "train":
             self.trained.setdefault(self.stage.title, {})[name] = float(scalar_value)

@@ -1,4 +1,4 @@
-"""ResumableTrainer: keeps the state of a run, so that it can be killed at any moment and go on as if it had not."""
+"""ResumableTrainer: saves the state of a run, so that it can be killed at any moment and go on as if it had not."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ from ..clip.precision import Precision
 from ..features.batches import Batch, Batches
 from ..run import state as run_state
 from ..run.folder import check_same_run
-from ..run.identity import config_hash, plain
+from ..run.identity import config_hash, to_plain
 from ..run.interruption import Stopped, StopSignals
 from ..run.sources import comparable, sources_of
-from ..run.states import Kept, StateFolder, StateKeeper, write_failed
+from ..run.states import SavedState, StateFolder, StateSaver, write_failed
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -45,24 +45,24 @@ class Stage:
 
 
 class ResumableTrainer(TrainerX):
-    """Keeps the state after each epoch of each stage, and takes it up when the run is started again.
+    """Saves the state after each epoch of each stage, and takes it up when the run is started again.
 
-    A subclass sets `numerics`, calls `begin` while it builds its model, and `take_up` when a stage begins; `learned`
-    says what is learned in all stages.
+    A subclass sets `numerics`, calls `begin` while it builds its model, and `resume_stage` when a stage begins;
+    `learned` says what is learned in all stages.
     """
 
     stage: Stage  # that is being trained
     numerics: Precision
 
     def begin(self, every: int) -> None:
-        """Starts with nothing done; the state is to be kept every so many epochs."""
+        """Starts with nothing done; the state is to be saved every so many epochs."""
         self.seconds: dict[str, float] = {}  # wall time by part of the run
         self.started: dict[str, float] = {}  # when the parts began that are not over
         self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
         self.stop = StopSignals()
         self.sources = sources_of(self.cfg)
-        self.states = StateKeeper(self.output_dir, every)
-        self.kept: Kept | None = None  # the state to go on from, until its stage begins
+        self.states = StateSaver(self.output_dir, every)
+        self.saved: SavedState | None = None  # the state to go on from, until its stage begins
 
     def learned(self) -> tuple[str, torch.nn.Module | None]:
         """The name of the checkpoint's folder, and what is in it."""
@@ -90,7 +90,7 @@ class ResumableTrainer(TrainerX):
     def about(self, epoch: int) -> dict[str, Any]:
         """Which state `state` is: that after so many epochs of the stage."""
         position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
-        about = {"config": plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
+        about = {"config": to_plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
         return {**position, **about}
 
     def state(self) -> dict[str, Any]:
@@ -103,33 +103,33 @@ class ResumableTrainer(TrainerX):
         """What an epoch of the stage changes."""
         return self.learned()[1], self.stage.optimizer, self.stage.scheduler, self.numerics.scaler
 
-    def take_up(self, stage: Stage, first: int) -> int:
-        """Puts the run into the kept state, if that is of this stage; the epoch to begin with.
+    def resume_stage(self, stage: Stage, first: int) -> int:
+        """Puts the run into the saved state, if that is of this stage; the epoch to begin with.
 
-        A run that is new keeps the state that it begins in: without, a checkpoint of Dassl's that it leaves before
+        A run that is new saves the state that it begins in: without, a checkpoint of Dassl's that it leaves before
         its first state would be gone on from, and that knows of no random numbers.
         """
-        if self.kept is None or self.kept.about["stage"] != stage.title:
+        if self.saved is None or self.saved.about["stage"] != stage.title:
             if first == 0 and self.states.every and not self.states.folder.begun():
-                self.states.write(Kept(self.about(0), self.state()))
+                self.states.write(SavedState(self.about(0), self.state()))
             return first
-        (about, state), self.kept = self.kept, None
+        (about, state), self.saved = self.saved, None
         run_state.restore(state, *self.changing())
         self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
         print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
         return about["epoch"]
 
     def resume_model_if_exist(self, directory: str) -> int:
-        """The epoch of the classifier's training to begin with: by a kept state, else by Dassl's checkpoint.
+        """The epoch of the classifier's training to begin with: by a saved state, else by Dassl's checkpoint.
 
         The output folder's own state comes before that of a folder to resume from. Raises InputError where it is of
         another configuration.
         """
         for folder in dict.fromkeys((self.output_dir, directory)):
             states = StateFolder(folder)
-            self.kept = states.newest()
-            if self.kept is not None:
-                self.states.newest = about = self.kept.about
+            self.saved = states.newest()
+            if self.saved is not None:
+                self.states.newest = about = self.saved.about
                 check_same_run(folder, *comparable(about, {"config": self.cfg, "sources": self.sources}))
                 return about["epoch"] if about["stage"] == self.cfg.TRAINER.NAME else 0
             if states.begun():
@@ -144,7 +144,7 @@ class ResumableTrainer(TrainerX):
         stage = self.stage
         where = f"{stage.title}, epoch {self.epoch + 1}/{stage.epochs}, step {self.batch_idx + 1}/{self.num_batches}"
         state = {**self.state(), "features": batch[0], "labels": batch[1], "loss": loss.item()}
-        path = write_failed(self.output_dir, Kept(self.about(self.epoch) | {"step": self.batch_idx + 1}, state))
+        path = write_failed(self.output_dir, SavedState(self.about(self.epoch) | {"step": self.batch_idx + 1}, state))
         return FloatingPointError(
             f"The loss is {loss.item()} in {where}. The state before that step, with its batch, is in {path}.\n"
             "A lower learning rate (OPTIM.LR) or another precision may help; so changed, it is another run: give it "

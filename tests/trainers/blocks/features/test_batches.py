@@ -98,7 +98,7 @@ def test_views_depend_on_the_seed_alone(workers):
 def test_views_can_come_from_elsewhere():
     elsewhere = (torch.zeros(6, 3), torch.zeros(6, dtype=torch.long))
     keep = lambda view, encode: encode() if view else elsewhere  # noqa: E731
-    bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1, keep=keep)
+    bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1, cached=keep)
     assert not bank.features[0].any()
     assert torch.equal(bank.features[1], FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1).features[1])
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import train
-from trainers.blocks.run.identity import Difference, config_hash, differences, flat, path_end, plain
+from trainers.blocks.run.identity import Difference, config_hash, differences, flatten, path_end, to_plain
 
 WORKERS = "DATALOADER.NUM_WORKERS"  # compared by whether there are any
-INDIFFERENT = {
+WITHOUT_EFFECT = {
     *("OUTPUT_DIR", "RESUME", "DATASET.ROOT", "VERBOSE", "TRAIN.PRINT_FREQ"),
     *("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE", "TRAINER.FEATURES.DEVICES"),
 }
@@ -17,7 +17,7 @@ INDIFFERENT = {
 
 @pytest.fixture(scope="module")
 def default() -> dict:
-    return plain(train.default_cfg())
+    return to_plain(train.default_cfg())
 
 
 def changed(default: dict, key: str) -> dict:
@@ -33,8 +33,8 @@ def changed(default: dict, key: str) -> dict:
 
 
 def test_every_key_tells_two_runs_apart_but_those_that_decide_nothing(default):
-    keys = flat(default).keys() - {WORKERS}
-    assert {key for key in keys if not differences(default, changed(default, key))} == INDIFFERENT
+    keys = flatten(default).keys() - {WORKERS}
+    assert {key for key in keys if not differences(default, changed(default, key))} == WITHOUT_EFFECT
 
 
 def test_the_key_that_differs_is_named_with_both_values(default):

@@ -7,8 +7,8 @@ import torch
 
 from trainers.blocks.run.randomness import (
     own_random_numbers,
-    random_numbers_kept,
     restore_random_state,
+    restored_random_state,
     stored_random_state,
 )
 
@@ -41,7 +41,7 @@ def test_what_is_drawn_inside_leaves_no_trace():
     stored = stored_random_state()
     first = draw()
     restore_random_state(stored)
-    with random_numbers_kept():
+    with restored_random_state():
         draw()
     assert draw() == first
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainers.blocks.errors import InputError
-from trainers.blocks.run.folder import Wanted, complete_record, other_model
+from trainers.blocks.run.folder import RequestedRun, complete_record, other_model
 from trainers.blocks.run.identity import INIT_WEIGHTS, SOURCE, config_hash, differences
 from trainers.blocks.run.results import EVALUATION, TRAINING
 from trainers.blocks.run.sources import comparable, sources_of
@@ -98,10 +98,10 @@ def test_complete_run_with_another_source_is_another_run(pets, eurosat, tmp_path
     output.mkdir()
     config = {**config_of(pets), "OUTPUT_DIR": str(output)}
     (output / "results.json").write_text(json.dumps({**record_of(config), "metrics": {}, "mode": TRAINING}))
-    assert complete_record(Wanted(config, {}, TRAINING, sources=sources_of(config)))
+    assert complete_record(RequestedRun(config, {}, TRAINING, sources=sources_of(config)))
     other = {**config_of(eurosat), "OUTPUT_DIR": str(output)}
     with pytest.raises(InputError, match="TRAINER.SHIP.SOURCE.sha256"):
-        complete_record(Wanted(other, {}, TRAINING, sources=sources_of(other)))
+        complete_record(RequestedRun(other, {}, TRAINING, sources=sources_of(other)))
 
 
 def evaluated(model: Path, *, old: bool = False) -> dict:
@@ -119,5 +119,5 @@ def test_models_are_the_same_by_config_hash_and_by_path_where_none_is_known(pets
         (True, eurosat, True),
         (True, moved, False),
     ):
-        found = other_model(evaluated(pets, old=old), Wanted({}, {}, EVALUATION, str(model)))
+        found = other_model(evaluated(pets, old=old), RequestedRun({}, {}, EVALUATION, str(model)))
         assert (found == []) == same, (old, model)

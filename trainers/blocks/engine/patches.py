@@ -1,7 +1,7 @@
-"""Mends of Dassl 0.6.3: what current PyTorch and NumPy break, and what hides bad input.
+"""Patches of Dassl 0.6.3: for what current PyTorch and NumPy break, and for what hides bad input.
 
-`mend` is called where this package is imported, so that a checkout of CoOp which imports a trainer of it is mended
-too, whatever its own trainers have imported before. Each mend leaves alone what is sound.
+`patch` is called where this package is imported, so that a checkout of CoOp which imports a trainer of it is patched
+too, whatever its own trainers have imported before. A patch does nothing where its fault is absent.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ from ..errors import InputError
 from .images import read_image
 
 
-def mend() -> None:
-    """Mends what `import dassl` gives: Dassl, or the engine that stands in for it."""
-    for name, one in MENDS.items():
+def patch() -> None:
+    """Patches what `import dassl` gives: Dassl, or the engine that stands in for it."""
+    for name, apply in PATCHES.items():
         if importlib.util.find_spec(name):  # the engine has less
-            one(importlib.import_module(name))
+            apply(importlib.import_module(name))
 
 
-def mend_warmup_schedulers(lr_scheduler: ModuleType) -> None:
-    """Mend dassl.optim.lr_scheduler, whose warm-up schedulers current PyTorch cannot build.
+def patch_warmup_schedulers(lr_scheduler: ModuleType) -> None:
+    """Patch dassl.optim.lr_scheduler, whose warm-up schedulers current PyTorch cannot build.
 
     The fault: their base class hands (optimizer, last_epoch, verbose) to LRScheduler.__init__, which has no
     `verbose` any more, so that building one is a TypeError.
@@ -60,11 +60,11 @@ def mend_warmup_schedulers(lr_scheduler: ModuleType) -> None:
     base.__init__ = __init__
 
 
-def mend_load_checkpoint(torchtools: ModuleType) -> None:
-    """Mend dassl.utils.torchtools.load_checkpoint: with PyTorch ≥ 2.6 it cannot read Dassl's checkpoints.
+def patch_load_checkpoint(torchtools: ModuleType) -> None:
+    """Patch dassl.utils.torchtools.load_checkpoint: with PyTorch ≥ 2.6 it cannot read Dassl's checkpoints.
 
     The fault: torch.load admits only tensors and plain containers by default now (weights_only), but the
-    state of a warm-up scheduler holds its successor as an object. The mend admits the classes of such objects
+    state of a warm-up scheduler holds its successor as an object. The patch admits the classes of such objects
     and no others.
     """
     load = torchtools.load_checkpoint
@@ -79,8 +79,8 @@ def mend_load_checkpoint(torchtools: ModuleType) -> None:
     _replace(torchtools, "load_checkpoint", load_checkpoint)
 
 
-def mend_read_image(tools: ModuleType) -> None:
-    """Mend dassl.utils.tools.read_image, which names no file that it cannot decode, and reads 16-bit grey as white.
+def patch_read_image(tools: ModuleType) -> None:
+    """Patch dassl.utils.tools.read_image, which names no file that it cannot decode, and reads 16-bit grey as white.
 
     (Older versions try for ever to read such a file.) What takes its place is the same for all engines.
     """
@@ -88,8 +88,8 @@ def mend_read_image(tools: ModuleType) -> None:
         _replace(tools, "read_image", read_image)
 
 
-def mend_datum(base_dataset: ModuleType) -> None:
-    """Mend Datum of dassl.data.datasets.base_dataset, which asks for each file when an item is made.
+def patch_datum(base_dataset: ModuleType) -> None:
+    """Patch Datum of dassl.data.datasets.base_dataset, which asks for each file when an item is made.
 
     That takes a round trip an item on a network disk, and a missing file is an AssertionError that names none.
     The loaders here look for all images at once, and name those that are missing.
@@ -106,8 +106,8 @@ def mend_datum(base_dataset: ModuleType) -> None:
             base_dataset.Datum.__init__ = __init__
 
 
-def mend_data_loader(data_manager: ModuleType) -> None:
-    """Mend dassl.data.data_manager.build_data_loader, which ends in an assertion where it has nothing to load.
+def patch_data_loader(data_manager: ModuleType) -> None:
+    """Patch dassl.data.data_manager.build_data_loader, which ends in an assertion where it has nothing to load.
 
     So do samplers by domain and by class that cannot fill a batch.
     """
@@ -132,22 +132,22 @@ def mend_data_loader(data_manager: ModuleType) -> None:
     _replace(data_manager, "build_data_loader", build_data_loader)
 
 
-def mend_numpy_int(transforms: ModuleType) -> None:
-    """Mend modules of dassl.data.transforms that ask for numpy.int, which NumPy 1.24 dropped; it was Python's int."""
+def patch_numpy_int(transforms: ModuleType) -> None:
+    """Patch modules of dassl.data.transforms that ask for numpy.int: Python's int, which NumPy 1.24 dropped."""
     if not hasattr(transforms.np, "int"):
         with_int = ModuleType("numpy")
         vars(with_int).update(vars(np), int=int)
         transforms.np = with_int
 
 
-MENDS: dict[str, Callable[[ModuleType], None]] = {  # by the module that each looks at
-    "dassl.optim.lr_scheduler": mend_warmup_schedulers,
-    "dassl.utils.torchtools": mend_load_checkpoint,
-    "dassl.utils.tools": mend_read_image,
-    "dassl.data.datasets.base_dataset": mend_datum,
-    "dassl.data.data_manager": mend_data_loader,
-    "dassl.data.transforms.autoaugment": mend_numpy_int,
-    "dassl.data.transforms.randaugment": mend_numpy_int,
+PATCHES: dict[str, Callable[[ModuleType], None]] = {  # by the module that each looks at
+    "dassl.optim.lr_scheduler": patch_warmup_schedulers,
+    "dassl.utils.torchtools": patch_load_checkpoint,
+    "dassl.utils.tools": patch_read_image,
+    "dassl.data.datasets.base_dataset": patch_datum,
+    "dassl.data.data_manager": patch_data_loader,
+    "dassl.data.transforms.autoaugment": patch_numpy_int,
+    "dassl.data.transforms.randaugment": patch_numpy_int,
 }
 
 

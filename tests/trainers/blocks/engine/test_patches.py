@@ -1,4 +1,4 @@
-"""The mends of Dassl on current PyTorch, on small modules with the same faults."""
+"""The patches of Dassl on current PyTorch, on small modules with the same faults."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 import compat
 from tests.conftest import CHECKOUT
-from trainers.blocks.engine import mends
+from trainers.blocks.engine import patches
 from trainers.blocks.engine.images import ImageError, read_image
 from trainers.blocks.errors import InputError
 
@@ -57,7 +57,7 @@ def test_warmup_scheduler_can_be_built_after_the_mend():
     successor = CosineAnnealingLR(optim, 3)
     with pytest.raises(TypeError):
         module.ConstantWarmupScheduler(optim, successor, 1, 1e-5)
-    mends.mend_warmup_schedulers(module)
+    patches.patch_warmup_schedulers(module)
     scheduler = module.ConstantWarmupScheduler(optim, successor, 1, 1e-5)
     assert (scheduler.successor, scheduler.warmup_epoch) == (successor, 1)
     assert optim.param_groups[0]["lr"] == 1e-5
@@ -66,7 +66,7 @@ def test_warmup_scheduler_can_be_built_after_the_mend():
 def test_sound_warmup_scheduler_is_left_alone():
     module = warmup_module("optimizer", "last_epoch")
     before = module._BaseWarmupScheduler.__init__
-    mends.mend_warmup_schedulers(module)
+    patches.patch_warmup_schedulers(module)
     assert module._BaseWarmupScheduler.__init__ is before
 
 
@@ -80,13 +80,13 @@ def checkpoint_modules(monkeypatch, **options):
     modules = [ModuleType(name) for name in names]
     for name, module in zip(names, modules, strict=True):
         module.load_checkpoint = load_checkpoint
-        monkeypatch.setitem(mends.sys.modules, name, module)
+        monkeypatch.setitem(patches.sys.modules, name, module)
     return modules
 
 
 def test_checkpoints_with_scheduler_objects_load_after_the_mend(monkeypatch):
     torchtools, engine = checkpoint_modules(monkeypatch)
-    mends.mend_load_checkpoint(torchtools)
+    patches.patch_load_checkpoint(torchtools)
     assert engine.load_checkpoint is torchtools.load_checkpoint
     path = next((CHECKOUT / "tests/golden").glob("checkpoints/coop*/prompt_learner/model*"))
     checkpoint = engine.load_checkpoint(path)
@@ -95,15 +95,15 @@ def test_checkpoints_with_scheduler_objects_load_after_the_mend(monkeypatch):
 
 def test_mended_load_checkpoint_admits_no_other_class(monkeypatch, tmp_path):
     torchtools, _ = checkpoint_modules(monkeypatch)
-    mends.mend_load_checkpoint(torchtools)
+    patches.patch_load_checkpoint(torchtools)
     torch.save({"scheduler": torch.nn.Linear(1, 1)}, tmp_path / "other")
-    with pytest.raises(mends.pickle.UnpicklingError):
+    with pytest.raises(patches.pickle.UnpicklingError):
         torchtools.load_checkpoint(tmp_path / "other")
 
 
 def test_sound_load_checkpoint_is_left_alone(monkeypatch):
     torchtools, engine = checkpoint_modules(monkeypatch, weights_only=False)
-    mends.mend_load_checkpoint(torchtools)
+    patches.patch_load_checkpoint(torchtools)
     assert torchtools.load_checkpoint is engine.load_checkpoint
     assert not hasattr(torchtools.load_checkpoint, "__wrapped__")
 
@@ -116,8 +116,8 @@ def test_read_image_is_the_same_wherever_it_is_held_after_the_mend(tmp_path, mon
     tools, data_manager, elsewhere = (ModuleType(name) for name in names)
     for module in (tools, data_manager, elsewhere):
         module.read_image = old_read_image
-        monkeypatch.setitem(mends.sys.modules, module.__name__, module)
-    mends.mend_read_image(tools)
+        monkeypatch.setitem(patches.sys.modules, module.__name__, module)
+    patches.patch_read_image(tools)
     assert tools.read_image is data_manager.read_image is elsewhere.read_image is read_image
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"broken\.jpg"):
@@ -144,7 +144,7 @@ def datum_module(check: bool):
 
 def test_items_of_missing_files_can_be_made_after_the_mend():
     module = datum_module(check=True)
-    mends.mend_datum(module)
+    patches.patch_datum(module)
     item = module.Datum(impath="missing.jpg", label=3, classname="cat")
     assert (item._impath, item._label, item._domain, item._classname) == ("missing.jpg", 3, 0, "cat")
 
@@ -152,7 +152,7 @@ def test_items_of_missing_files_can_be_made_after_the_mend():
 def test_items_that_ask_for_no_file_are_left_alone():
     module = datum_module(check=False)
     before = module.Datum.__init__
-    mends.mend_datum(module)
+    patches.patch_datum(module)
     assert module.Datum.__init__ is before
 
 
@@ -185,7 +185,7 @@ def test_error_that_the_engine_explains_is_left_alone():
 
     module = ModuleType("data_manager")
     module.build_data_loader = build_data_loader
-    mends.mend_data_loader(module)
+    patches.patch_data_loader(module)
     with pytest.raises(InputError, match="^explained$"):
         module.build_data_loader(get_cfg_default(), "RandomSampler", data_source=[1])
 
@@ -193,7 +193,7 @@ def test_error_that_the_engine_explains_is_left_alone():
 def test_numpy_int_is_there_after_the_mend_and_there_alone():
     module = ModuleType("randaugment")
     module.np = np
-    mends.mend_numpy_int(module)
+    patches.patch_numpy_int(module)
     assert np.array([1.7]).astype(module.np.int).tolist() == [1]
     assert module.np.round is np.round
     assert not hasattr(np, "int")
