@@ -30,7 +30,7 @@ def fail(error: object, status: int = 2) -> None:
 
 def write_log(text: str) -> None:
     """Adds to the log what does not go to standard output, where there is a log."""
-    log = getattr(sys.stdout, "file", None)  # of Dassl's logger, and the built-in engine's
+    log = getattr(sys.stdout, "file", None)
     if log and not log.closed:
         with contextlib.suppress(OSError):
             log.write(text)
@@ -44,10 +44,11 @@ except compat.EngineError as error:
 
 import torch
 from dassl.engine import build_trainer
-from dassl.utils import collect_env_info, set_random_seed, setup_logger
+from dassl.utils import collect_env_info, set_random_seed
 from yacs.config import CfgNode
 
 import datasets
+from compat.dassl.utils.logger import setup_logger  # on Dassl too, whose log a killed run leaves empty
 from configuration import check, default_cfg, setup_cfg
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder

@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from dassl.utils import Logger, setup_logger
 from torch.utils.data import DataLoader, Dataset
 
 import train
+from compat.dassl.utils.logger import Logger, setup_logger
 from trainers.blocks.run.progress import progress
 from trainers.blocks.run.warnings_once import warnings_once
 

@@ -1,7 +1,6 @@
 """Arguments of train.py and of the scripts: what is given, words of the message."""
 
 import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +66,6 @@ def test_few_shot_samples_beside_read_only_data_go_to_the_users_cache(world):
     (world.pets / "split_fewshot").touch()
     world.only_evaluate()
     train.main(world.command("DATASET.NUM_SHOTS", 1))
-    sys.stdout.flush()  # Dassl's log too
     (kept,) = (world.folder / "home/.cache/ship-dassl").glob("oxford_pets-*/split_fewshot/shot_1-seed_1.json")
     assert f"Kept in {kept}" in (world.output / "log.txt").read_text()
 

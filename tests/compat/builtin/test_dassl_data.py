@@ -99,7 +99,7 @@ def test_unknown_dataset_is_an_error(cfg):
     with pytest.raises(UnavailableError, match="Did you mean 'TinyColours'"):
         build_dataset(cfg)
     cfg.DATASET.NAME = "PACS"
-    with pytest.raises(MissingPartError, match="dataset PACS .*install_dassl.sh"):
+    with pytest.raises(MissingPartError, match="dataset PACS .* bash scripts.install_dassl.sh"):
         build_dataset(cfg)
 
 

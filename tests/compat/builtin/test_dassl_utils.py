@@ -58,7 +58,7 @@ def test_unknown_name_is_an_error_with_the_nearest_and_all():
 
 
 def test_name_that_only_dassl_has_is_told_apart():
-    with pytest.raises(missing.MissingPartError, match="trainer DANN .* install_dassl.sh"):
+    with pytest.raises(missing.MissingPartError, match="trainer DANN .* bash scripts.install_dassl.sh"):
         Registry("TRAINER").get("DANN")
 
 
