@@ -235,13 +235,13 @@ def reached(test: Path) -> dict[Path, int]:
 
 
 def nearest_tests(path: Path) -> list[Path]:
-    """The test files that import a file: its own first, then those of the same part of the project, by steps."""
+    """The test files that import a file: its own, those that import it themselves, those of the same part, others."""
     tests = [file.relative_to(CHECKOUT) for file in (CHECKOUT / "tests").rglob("test_*.py")]
     steps = {test: reached(test)[path] for test in tests if path in reached(test)}
 
     def rank(test: Path) -> tuple:
         own = test.stem.startswith(f"test_{path.stem}")
-        return not own, test.parts[1] != path.parts[0], steps[test], test
+        return not own, steps[test] > 1, test.parts[1] != path.parts[0], steps[test], test
 
     return sorted(steps, key=rank)
 
