@@ -12,7 +12,7 @@ import train
 from configuration import all_values
 from tests.conftest import CHECKOUT
 from trainers.blocks.features.batches import FeatureBank
-from trainers.blocks.run.identity import plain
+from trainers.blocks.run.identity import to_plain
 
 REFERENCE = json.loads((CHECKOUT / "tests/golden/ship_recipes.json").read_text(encoding="utf-8"))
 
@@ -26,7 +26,7 @@ def resolved(trainer: str, recipe: str, *more: object) -> CfgNode:
 @pytest.mark.parametrize("reference", REFERENCE, ids=lambda one: f"{one['trainer']}-{one['recipe']}")
 def test_recipe_has_the_settings_of_the_authors_code(reference):
     cfg = resolved(reference["trainer"], reference["recipe"])
-    found = {key: plain(value) for key, value in all_values(cfg)}
+    found = {key: to_plain(value) for key, value in all_values(cfg)}
     assert {key: found[key] for key in reference["values"]} == reference["values"]
 
 
