@@ -72,20 +72,20 @@ def tokenize(template: str, classnames: Sequence[str], window: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ClassTails:
+class ClassSuffixes:
     """The part of each class's prompt behind the context: [class name] [.] [EOT], as embeddings.
 
-    sos (1, 1, W); tails (C, S, W), of which what is behind the EOT is never read; eot (C,), its position in the
-    tail; name_lengths, tokens of each class name.
+    sos (1, 1, W); embeddings (C, S, W), of which what comes after the EOT is never read; eot (C,), its position in
+    them; name_lengths, tokens of each class name.
     """
 
     sos: Tensor
-    tails: Tensor
+    embeddings: Tensor
     eot: Tensor
     name_lengths: list[int]
 
     @classmethod
-    def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassTails":
+    def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassSuffixes":
         """Tails of "<context> <class name>.", cut behind SOS and the first n_ctx tokens."""
         device = encoder.device
         tokens = tokenize(context.replace("{", "{{").replace("}", "}}") + " {}.", classnames, encoder.window)
@@ -96,13 +96,13 @@ class ClassTails:
             embeddings = encoder.embed(tokens)
         return cls(
             sos=embeddings[:1, :1],
-            tails=embeddings[:, 1 + n_ctx :],
+            embeddings=embeddings[:, 1 + n_ctx :],
             eot=eot.to(device),
             name_lengths=lengths,
         )
 
-    def behind(self, contexts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def after(self, contexts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prompts with a context of their own each: contexts (B, M, W), labels (B,), for TextEncoder.forward."""
         eot = self.eot[labels]
-        tails = self.tails[labels, : int(eot.max()) + 1]
-        return self.sos, torch.cat([contexts.type(tails.dtype), tails], dim=1), contexts.shape[1] + eot
+        suffixes = self.embeddings[labels, : int(eot.max()) + 1]
+        return self.sos, torch.cat([contexts.type(suffixes.dtype), suffixes], dim=1), contexts.shape[1] + eot

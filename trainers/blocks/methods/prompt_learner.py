@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..clip.prompts import ClassTails, readable, tokenize
+from ..clip.prompts import ClassSuffixes, readable, tokenize
 from ..clip.text_encoder import TextEncoder
 from ..errors import InputError
 
@@ -75,7 +75,7 @@ class PromptLearner(nn.Module):
         self._rows = [rows[name] for name in classnames] if self.class_specific else None
         if self.class_specific and list(classnames) == self._owners:
             self._rows = list(range(len(classnames)))  # where several classes have one name, each has its own row
-        self._tails = ClassTails.of(self._encoder[0], classnames, self.context, n_ctx)
+        self._suffixes = ClassSuffixes.of(self._encoder[0], classnames, self.context, n_ctx)
         half = n_ctx // 2
         before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
         self._shared = 0 if self.class_specific else before
@@ -83,22 +83,22 @@ class PromptLearner(nn.Module):
         self.classnames = list(classnames)
 
     def _token_order(self, before: int, n_ctx: int) -> Tensor:
-        """For each class the order (C, M + S) of [context][tail] with `before` context tokens before its name."""
-        tails = self._tails
-        context, tail = list(range(n_ctx)), list(range(n_ctx, n_ctx + tails.tails.shape[1]))
-        rows = [context[:before] + tail[:name] + context[before:] + tail[name:] for name in tails.name_lengths]
-        return torch.tensor(rows, device=tails.eot.device)
+        """For each class the order (C, M + S) of [context][suffix] with `before` context tokens before its name."""
+        suffixes = self._suffixes
+        context, suffix = list(range(n_ctx)), list(range(n_ctx, n_ctx + suffixes.embeddings.shape[1]))
+        rows = [context[:before] + suffix[:name] + context[before:] + suffix[name:] for name in suffixes.name_lengths]
+        return torch.tensor(rows, device=suffixes.eot.device)
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Prefix (1, P, W), suffixes (C, S, W) and EOT positions (C,), for TextEncoder.forward."""
-        sos, tails, eot = self._tails.sos, self._tails.tails, self._tails.eot
+        sos, suffixes, eot = self._suffixes.sos, self._suffixes.embeddings, self._suffixes.eot
         n_ctx, shared = self.ctx.shape[-2], self._shared
-        ctx = self.ctx.type(tails.dtype)
+        ctx = self.ctx.type(suffixes.dtype)
         prefix = sos if self.class_specific else torch.cat([sos, ctx[None, :shared]], dim=1)
         if shared == n_ctx:
-            return prefix, tails, eot
-        own = ctx[self._rows] if self.class_specific else ctx.expand(len(tails), -1, -1)
-        pool = torch.cat([own, tails], dim=1)
+            return prefix, suffixes, eot
+        own = ctx[self._rows] if self.class_specific else ctx.expand(len(suffixes), -1, -1)
+        pool = torch.cat([own, suffixes], dim=1)
         suffix = pool.take_along_dim(self._order[..., None], dim=1)
         return prefix, suffix, eot + n_ctx - shared
 

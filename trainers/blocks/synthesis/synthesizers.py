@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
-from ..clip.prompts import ClassTails
+from ..clip.prompts import ClassSuffixes
 from ..errors import InputError
 from ..features.batches import Batch, Batches, FeatureBank
 from .prompt_vae import PromptVAE
@@ -53,11 +53,11 @@ class VAESynthesizer(Synthesizer):
         super().__init__(classnames, backbone.device)
         self.vae, self.backbone = vae, backbone
         n_ctx = len(vae.ctx)
-        self.tails = ClassTails.of(backbone.text, classnames, " ".join(["X"] * n_ctx), n_ctx)
+        self.suffixes = ClassSuffixes.of(backbone.text, classnames, " ".join(["X"] * n_ctx), n_ctx)
 
     def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""
-        return self.backbone.encode_prompts(*self.tails.behind(self.vae.contexts(z), labels))[0]
+        return self.backbone.encode_prompts(*self.suffixes.after(self.vae.contexts(z), labels))[0]
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.vae.latent_dim, device=self.device)

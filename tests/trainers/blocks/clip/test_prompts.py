@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.blocks.clip.prompts import ClassTails, ensemble_of, template_of, tokenize
+from trainers.blocks.clip.prompts import ClassSuffixes, ensemble_of, template_of, tokenize
 from trainers.blocks.errors import InputError
 
 
@@ -12,8 +12,8 @@ def test_too_long_class_names_are_named_with_their_token_counts():
 
 
 def test_braces_in_a_context_or_name_are_taken_as_they_are(backbone):
-    tails = ClassTails.of(backbone.text, ["{cat}", "{}"], "a {photo}", 1)
-    assert len(tails.tails) == 2
+    suffixes = ClassSuffixes.of(backbone.text, ["{cat}", "{}"], "a {photo}", 1)
+    assert len(suffixes.embeddings) == 2
 
 
 def test_templates_are_the_datasets_own_and_default_to_clips():
