@@ -86,7 +86,7 @@ class ClassSuffixes:
 
     @classmethod
     def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassSuffixes":
-        """Tails of "<context> <class name>.", cut behind SOS and the first n_ctx tokens."""
+        """Suffixes of "<context> <class name>.", cut behind SOS and the first n_ctx tokens."""
         device = encoder.device
         tokens = tokenize(context.replace("{", "{{").replace("}", "}}") + " {}.", classnames, encoder.window)
         eot = tokens.argmax(dim=-1) - 1 - n_ctx
