@@ -1,7 +1,9 @@
 """Writes docs/configuration.md, the reference of this project's keys, from their declarations.
 
-python scripts/document_keys.py           # after a key was added or changed
-python scripts/document_keys.py --check   # exit status 1 where the page is not what the declarations say
+    python scripts/document_keys.py           # after a key was added or changed
+    python scripts/document_keys.py --check   # writes nothing
+
+Exit status: 0; with --check 1 where the page is stale.
 """
 
 import sys
