@@ -28,9 +28,9 @@ from protocols.layout import ablation_output
 from protocols.methods import Method
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
-from protocols.runs import Run, Runner, print_recipes, run_all
+from protocols.runs import Run, Runner, run_all
 from report.series import Cell, Series, harmonic, harmonic_cell
-from sweeping.tasks import print_plan
+from sweeping.tasks import announce
 from tabulate import tabulate
 
 SEEDS, CLASS_SPLITS = (1, 2, 3, 4, 5), (0, 1, 2)
@@ -139,9 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args, request = parse_args(argv)
     tables = [variants_of(request, args.ablation, args.class_splits, dataset) for dataset in request.datasets]
     runs = [run for rows in tables for variant in rows for pair in variant.runs.values() for run in pair]
-    print_recipes(runs)
-    if args.dry_run:
-        print_plan(runs)
+    if not announce(runs, args.dry_run):
         return
     run_all(runs, Runner(args.quiet))
     for rows in tables:

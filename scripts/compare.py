@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from common.arguments import command_parser
 from protocols.planner import plan
 from protocols.request import Request, add_methods, add_options, add_words, read_request
-from protocols.runs import Run, RunError, Runner, note_failure, print_recipes, training_failed
+from protocols.runs import Run, RunError, Runner, note_failure, training_failed
 from report.table import print_table
-from sweeping.tasks import print_plan
+from sweeping.tasks import announce
 from tqdm import tqdm
 
 
@@ -50,9 +50,7 @@ def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     args, request = parse_args(argv)
     runs = plan(request)
-    print_recipes(runs)
-    if args.dry_run:
-        print_plan(runs)
+    if not announce(runs, args.dry_run):
         return
     failures = list(execute(runs, Runner(quiet=not args.verbose, say=tqdm.write, bars=args.verbose)))
     print_table(request, request.seeds)

@@ -24,9 +24,9 @@ from common.arguments import command_parser
 from protocols.layout import PROTOCOLS
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
-from protocols.runs import Runner, print_recipes, run_all
+from protocols.runs import Runner, run_all
 from report.table import print_table
-from sweeping.tasks import print_plan
+from sweeping.tasks import announce
 
 
 def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
@@ -42,9 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # lines keep their place among those of train.py, in a file too
     args, request = parse_args(argv)
     runs = plan(request)
-    print_recipes(runs)
-    if args.dry_run:
-        print_plan(runs)
+    if not announce(runs, args.dry_run):
         return
     run_all(runs, Runner(args.quiet))
     print_table(request)

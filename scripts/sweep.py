@@ -20,12 +20,11 @@ from common.arguments import command_parser
 from common.errors import fail
 from protocols.planner import plan
 from protocols.request import Request, add_methods, add_options, add_words, read_request
-from protocols.runs import print_recipes
 from report.table import print_table
 from sweeping.backend import Backend, SweepError
 from sweeping.folders import SweepFolder
 from sweeping.options import add_slurm, positive, read_slurm
-from sweeping.tasks import State, Task, print_plan, tasks_of
+from sweeping.tasks import State, Task, announce, tasks_of
 from sweeping.view import View
 
 
@@ -88,9 +87,7 @@ def report(tasks: Sequence[Task]) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     args, request = parse_args(argv)
     runs = plan(request)
-    print_recipes(runs)
-    if args.dry_run:
-        print_plan(runs)
+    if not announce(runs, args.dry_run):
         return
     tasks = tasks_of(runs)
     try:

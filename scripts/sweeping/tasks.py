@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from protocols.runs import Run, RunError, accuracy, finished, note_failure, training_failed
+from protocols.runs import Run, RunError, accuracy, finished, note_failure, print_recipes, training_failed
 
 
 class State(Enum):
@@ -115,6 +115,14 @@ def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
         yield f"[{number}] {task.run.title}: {action}"
     left = sum(task.state is State.WAITING for task in tasks)
     yield f"{len(tasks)} runs: {sum(task.state is State.COMPLETE for task in tasks)} complete, {left} to run"
+
+
+def announce(runs: Sequence[Run], dry_run: bool) -> bool:
+    """Says which recipes are taken and, for --dry-run, what would run; gives whether the runs are to be made."""
+    print_recipes(runs)
+    if dry_run:
+        print_plan(runs)
+    return not dry_run
 
 
 def print_plan(runs: Sequence[Run]) -> None:
