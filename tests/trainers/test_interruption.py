@@ -8,6 +8,7 @@ import signal
 import pytest
 import torch
 
+import compat
 import train
 from tests.trainers.outcomes import outcome, unequal
 from trainers.blocks.errors import InputError
@@ -144,6 +145,8 @@ def contents(folder) -> dict:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="finds the path of a file by /proc")
 @pytest.mark.parametrize("part", ["run/resume/", "run/ship/", "run/.results.json"])
 def test_full_disk_is_named_and_leaves_what_was_there(part, ship, full_disk, tmp_path):
+    if part == "run/ship/" and compat.ensure().name == "dassl":
+        pytest.skip("Dassl writes a checkpoint in place, by other means than those that are made to fail here")
     ship(folder="whole").train()
     at_once = ship()
     at_step(at_once, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
