@@ -201,7 +201,10 @@ def imports(path: Path) -> set[Path]:
             above = [".".join(path.parts[: -node.level])] if node.level else []
             base = ".".join(above + ([node.module] if node.module else []))
             names |= {f"{base}.{alias.name}" if module_file(f"{base}.{alias.name}") else base for alias in node.names}
-    return {found for found in map(module_file, names) if found}
+    found = {module_file(name) for name in names} - {None}
+    if "iter_modules" in ast.dump(parsed(path)):  # a package that imports all that is in its folder
+        found |= {file.relative_to(CHECKOUT) for file in (CHECKOUT / path).parent.glob("*.py")} - {path}
+    return found
 
 
 def asked_for(path: Path) -> set[str]:

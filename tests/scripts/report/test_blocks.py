@@ -20,6 +20,10 @@ def test_best_run_is_bold_where_papers_say_more():
     assert bold(row("CoOp", 60.0), *papers) == []
 
 
+def test_papers_figure_is_not_bold_where_it_equals_the_best_run():
+    assert bold(row("CoOp", 60.0), row("SHIP", 70.0), row("Other", 70.0, source="a paper")) == ["SHIP"]
+
+
 def test_equal_figures_as_printed_are_bold_together_and_incomplete_ones_never():
     assert bold(row("A", 60.001), row("B", 60.004), row("C", 59.9)) == ["A", "B"]
     assert bold(row("A", 60.0), row("B", 99.0, note="1 of 3"), row("C", 50.0), row("D", None, note="–")) == ["A"]
