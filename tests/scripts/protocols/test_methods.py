@@ -8,6 +8,7 @@ from protocols.methods import METHODS, NAMES, Method, MethodError, classifier_in
 
 import train
 from configuration import setup_cfg
+from trainers.blocks import methods as classifiers
 
 
 def test_every_recipe_that_the_file_names_is_there():
@@ -75,3 +76,9 @@ def test_an_unknown_method_is_told_with_the_nearest():
 )
 def test_a_recipe_of_ship_names_the_method_that_it_is_on(recipe, name):
     assert classifier_in(recipe) == name
+
+
+def test_entries_and_the_methods_files_agree_on_classes_without_images():
+    for entry in methods.METHODS.values():
+        if not entry.synthesizes:
+            assert entry.new_classes == classifiers.METHODS[entry.trainer].knows_new, entry.name
