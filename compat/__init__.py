@@ -50,7 +50,7 @@ def ensure() -> Engine:
         raise EngineError(f"SHIP_ENGINE is dassl, but Dassl is not installed; to install it: {INSTALL_DASSL}")
     use_dassl = installed and forced != "builtin"
     engine = _use_dassl() if use_dassl else _use_builtin()
-    importlib.import_module("trainers.blocks.clip")  # which mends `import clip`
+    importlib.import_module("trainers.blocks.clip")  # which supplies what `import clip` asks for
     return engine
 
 

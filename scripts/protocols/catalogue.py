@@ -5,20 +5,14 @@ Importing this is quick; the loaders, and PyTorch with them, are imported when t
 
 from __future__ import annotations  # for the doctor, which an old Python can run
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from common.arguments import CHECKOUT
 from common.errors import unknown
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGS = CHECKOUT / "configs" / "datasets"
-
-
-def default_data() -> Path:
-    """The folder of the datasets: the environment's DATA, else data/ in the checkout."""
-    return Path(os.environ.get("DATA") or CHECKOUT / "data")
 
 
 def known_names() -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..keys import AT_LEAST_ONE, TEXT, Key
-from .base import PREC, FeatureClassifier, method
+from .base import FeatureClassifier, method
+from .coop import CoOp
 from .prompt_learner import ConditionalPromptLearner
 
 
@@ -14,11 +14,7 @@ from .prompt_learner import ConditionalPromptLearner
 class CoCoOp(FeatureClassifier):
     """CoOp whose context is shifted by a small network of the image's feature: prompts of its own for each image."""
 
-    keys = {
-        "N_CTX": Key(16, AT_LEAST_ONE, "context tokens"),
-        "CTX_INIT": Key("", TEXT, "words to start from; they set N_CTX"),
-        "PREC": PREC,
-    }
+    keys = {name: CoOp.keys[name] for name in ("N_CTX", "CTX_INIT", "PREC")}
     checkpoint_name = "prompt_learner"
     PROMPTS_AT_ONCE = 2000  # in prediction, where B images have B · C prompts
 

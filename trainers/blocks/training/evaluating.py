@@ -64,7 +64,7 @@ class EvaluatingTrainer(ResumableTrainer):
             path = checkpoint_path(Path(self.output_dir, name), None)
         except InputError:
             return None
-        return {"file": f"{name}/{path.name}", "sha256": sha256_of(path)}
+        return checkpoint_identity(path)
 
     def seen_classes(self) -> Tensor | None:
         """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
@@ -139,10 +139,11 @@ class EvaluatingTrainer(ResumableTrainer):
             return
         path = checkpoint_path(Path(directory) / name, epoch)
         stored = load_state(module, path, self.made_by)
-        self.model_record["checkpoint"] = {
-            "file": f"{name}/{path.name}",
-            "sha256": sha256_of(path),
-            "asked_for": epoch,
-            "config_hash": self.model_record.get("config_hash"),
-        }
+        asked_for = {"asked_for": epoch, "config_hash": self.model_record.get("config_hash")}
+        self.model_record["checkpoint"] = {**checkpoint_identity(path), **asked_for}
         print(f'Loading weights to {name} from "{path}" (epoch = {stored})')
+
+
+def checkpoint_identity(path: Path) -> dict[str, str]:
+    """What results.json says of a checkpoint: its file, under the output folder, and its checksum."""
+    return {"file": f"{path.parent.name}/{path.name}", "sha256": sha256_of(path)}
