@@ -29,6 +29,7 @@ from protocols.methods import Method
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
 from protocols.runs import Run, Runner, run_all
+from report.pages import add_into, publish
 from report.series import Cell, Series, harmonic, harmonic_cell
 from sweeping.tasks import announce
 from tabulate import tabulate
@@ -121,6 +122,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     splits = "choices of the base classes (0 1 2)"
     parser.add_argument("--class-splits", "--draws", action=Several, numbers=True, metavar="N", help=splits)
     parser.add_argument("--baselines", dest="with_baselines", action="store_true", help=argparse.SUPPRESS)
+    add_into(parser)
     parser.set_defaults(protocol="base2new", methods=["ship"])
     args, request = read_request(parser, argv, SEEDS)
     args.class_splits = args.class_splits or list(CLASS_SPLITS)
@@ -142,20 +144,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not announce(runs, args.dry_run):
         return
     run_all(runs, Runner(args.quiet))
-    for rows in tables:
-        print_table(args, request, rows)
+    text = "\n\n".join(table_of(args, request, rows) for rows in tables)
+    publish(text if args.into else f"\n{text}", args.into, args.section or args.ablation)
 
 
-def print_table(args: argparse.Namespace, request: Request, variants: Sequence[Variant]) -> None:
-    """One dataset's."""
+def table_of(args: argparse.Namespace, request: Request, variants: Sequence[Variant]) -> str:
+    """One dataset's table, with its notes."""
     headers = ["variant", "base", "new", "H", "Δ H, paired", "KL (nats)", "runs"]
     align = ["left", *["right"] * 6]
     reference = next(variant for variant in variants if variant.method.synthesizes and not variant.changed)
     rows = [variant.row(reference) for variant in variants]
-    print(f"\n{request.label(reference.dataset)}, {request.shots[0]} shots, base-to-new, {args.ablation}")
-    print(tabulate(rows, headers, disable_numparse=True, colalign=align))
-    print(f"Mean ± standard deviation over seeds {list(request.seeds)} and class splits {args.class_splits}.")
-    print("Δ H, paired: to the run as published with the same class split and seed, in points.")
+    splits, seeds = (" ".join(map(str, numbers)) for numbers in (args.class_splits, request.seeds))
+    return f"""{request.label(reference.dataset)}, {request.shots[0]} shots, base-to-new, {args.ablation}
+{tabulate(rows, headers, disable_numparse=True, colalign=align)}
+Mean ± standard deviation over seeds {seeds} and class splits {splits}.
+Δ H, paired: to the run as published with the same class split and seed, in points."""
 
 
 if __name__ == "__main__":

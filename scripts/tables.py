@@ -3,6 +3,7 @@
     python scripts/tables.py [OUTPUT …] [options]
     python scripts/tables.py --protocol xd --methods coop ship --format latex
     python scripts/tables.py output other/output --datasets dtd eurosat --published mine.yaml
+    python scripts/tables.py --protocol gzsl --into docs/results-on-shapes.md
 
 Reads results.json, else Dassl's log.txt (upstream's CoOp, CoCoOp, MaPLe), and marks which. Exit status: 0; 1 with the
 table where a results.json cannot be read, which counts as missing; 2 where there are no runs, or for bad input.
@@ -18,6 +19,7 @@ from common.errors import fail
 from protocols.layout import PROTOCOLS
 from report.blocks import NoRuns, build
 from report.choice import add_choice, chosen_runs, read_choice
+from report.pages import add_into, publish
 from report.published import PUBLISHED, PublishedError
 from report.render import FORMATS, render
 from report.results import report_unreadable
@@ -37,6 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="extend",
         help="published figures too: those of configs/published.yaml and of files of your own in the same shape",
     )
+    add_into(parser)
     args = read_choice(parser, argv)
     if any(path.is_dir() for path in args.published or ()):
         parser.error("--published takes files; name the folders of runs before it")
@@ -57,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     except PublishedError as error:
         fail(str(error))
-    print(text)
+    publish(text, args.into, args.section or args.protocol, fenced=args.format == "text")
     sys.exit(1 if unreadable else 0)
 
 

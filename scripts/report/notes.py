@@ -17,7 +17,7 @@ def notes(blocks: Sequence[Block], bold: bool) -> list[str]:
         lines.append("(n of N): seeds that have the figure; such a cell is neither compared nor best.")
     references = sorted({block.reference.recipe for block in blocks if block.reference and block.compares})
     if references:
-        lines.append(f"Δ: difference to CoOp ({', '.join(references)}), in points.")
+        lines.append(f"Δ, or the line below a figure: difference to CoOp ({', '.join(references)}), in points.")
     if bold:
         lines.append("Bold: the highest of the runs' complete cells.")
     lines += [f"{mark} {what}" for mark, what in MARKS.items() if any(mark in cell.marks for cell in cells)]

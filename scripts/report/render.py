@@ -1,9 +1,11 @@
-"""Blocks as text, Markdown or LaTeX, with the notes that they need; CSV is in long_form."""
+"""Blocks as text (laid out in terminal.py), Markdown or LaTeX, with the notes that they need; CSV is in long_form."""
 
+import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from . import terminal
 from .blocks import Block, Row
 from .long_form import as_csv
 from .notes import UNCHECKED, notes
@@ -17,7 +19,7 @@ NAMES = {
     "fewshot": "few-shot",
 }
 NARROW = 4  # up to so many columns, seeds and differences stand beside them; else differences make a table below
-TABULATE = {"text": "simple", "markdown": "pipe", "latex": "latex_raw"}
+TABULATE = {"markdown": "pipe", "latex": "latex_raw"}
 BOLD = {"text": "{}", "markdown": "**{}**", "latex": r"\textbf{{{}}}"}
 SIGNS = {
     "text": {},
@@ -42,13 +44,15 @@ def render(blocks: Sequence[Block], format: str) -> str:
     """All blocks, then the notes that they need."""
     if format == "csv":
         return as_csv(blocks)
+    grids = on_terminal if format == "text" else in_document
     tables = [(escape(title(block), format), grids(block, format)) for block in blocks]
     remarks = [escape(note, format) for note in notes(blocks, bold=format != "text")]
     return {"text": _text, "markdown": _markdown, "latex": _latex}[format](tables, remarks)
 
 
 def _text(tables: Sequence[tuple[str, list[str]]], remarks: Sequence[str]) -> str:
-    return "\n\n".join(["\n".join([name, "\n\n".join(parts)]) for name, parts in tables] + ["\n".join(remarks)])
+    notes = "\n".join(textwrap.fill(remark, terminal.WIDTH) for remark in remarks)
+    return "\n\n".join([*("\n".join([name, "\n\n".join(parts)]) for name, parts in tables), notes])
 
 
 def _markdown(tables: Sequence[tuple[str, list[str]]], remarks: Sequence[str]) -> str:
@@ -83,9 +87,28 @@ def title(block: Block) -> str:
     return f"{block.title}{shots}, {NAMES[block.protocol]}{seeds}"
 
 
-def grids(block: Block, format: str) -> list[str]:
+def on_terminal(block: Block, format: str) -> list[str]:
+    """The table in parts of 100 columns, each difference under its figure."""
+    rows = []
+    for row in block.rows:
+        names = [terminal.wrap(name) for name in _method(row, format)]
+        rows.append([*names, *(_with_difference(block, row, index) for index in range(len(row.cells)))])
+    return list(terminal.grids(("method", "recipe"), _columns(block), rows))
+
+
+def _with_difference(block: Block, row: Row, index: int) -> str:
+    figure, _, note = _shown(block, row, index, "text").partition(" (")
+    difference = _difference(block, row, index, "text")
+    return terminal.cell(figure, f"({note}" if note else "", "" if difference == "–" else difference)
+
+
+def _columns(block: Block) -> list[str]:
+    return [_shots(int(name)) for name in block.columns] if block.protocol == "fewshot" else list(block.columns)
+
+
+def in_document(block: Block, format: str) -> list[str]:
     """The table, and that of the differences where they do not stand beside the figures."""
-    columns = [_shots(int(name)) for name in block.columns] if block.protocol == "fewshot" else list(block.columns)
+    columns = _columns(block)
     places = range(len(columns))
     methods = [_method(row, format) for row in block.rows]
     figures = [[_shown(block, row, index, format) for index in places] for row in block.rows]

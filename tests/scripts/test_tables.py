@@ -44,14 +44,22 @@ def row(table: str, start: str) -> list[str]:
     return re.split(r"\s{2,}", line.strip())
 
 
+def below(table: str, start: str, count: int = 1) -> list[str]:
+    """The fields of the line below the first row that begins so."""
+    lines = table.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith(start))
+    return re.split(r"\s{2,}", lines[first + count].strip())
+
+
 def test_base_to_new_with_h_of_the_means_and_differences(write, tmp_path):
     write("train", "dtd", [70, 80, 81])
     write("new", "dtd", [60, 50, 43])
     write("train", "dtd", [78, 78, 78], trainer="SHIP")
     write("new", "dtd", [52, 52, 52], trainer="SHIP")
     table = table_of([tmp_path], "base2new")
-    assert row(table, "CoOp ") == ["CoOp", "r", "77.00 ± 4.97", "51.00 ± 6.98", "61.36 ± 3.49", "3", "–", "–", "–"]
-    assert row(table, "SHIP ")[2:] == ["78.00 ± 0.00", "52.00 ± 0.00", "62.40 ± 0.00", "3", "+1.00", "+1.00", "+1.04"]
+    assert row(table, "CoOp ") == ["CoOp", "r", "77.00 ± 4.97", "51.00 ± 6.98", "61.36 ± 3.49"]
+    assert row(table, "SHIP ")[2:] == ["78.00 ± 0.00", "52.00 ± 0.00", "62.40 ± 0.00"]
+    assert below(table, "SHIP ") == ["+1.00", "+1.00", "+1.04"]
     assert "as in the papers" in table
 
 
@@ -61,7 +69,7 @@ def test_h_of_the_averages_not_the_average_of_h(write, tmp_path):
         write("new", dataset, [new])
     table = table_of([tmp_path], "base2new").split("average over 2 datasets")[1]
     assert row(table, "CoOp ")[2:5] == ["70.00 ± 0.00", "50.00 ± 0.00", "58.33 ± 0.00"]  # the average of H is 51.67
-    assert "the average of the datasets' H is another figure" in table
+    assert "the average of the datasets' H is another figure" in " ".join(table.split())
 
 
 def test_missing_parts_are_shown_and_counted(write, tmp_path):
@@ -69,14 +77,9 @@ def test_missing_parts_are_shown_and_counted(write, tmp_path):
     write("new", "dtd", [50])
     write("train", "dtd", [40, 60], trainer="SHIP")
     table = table_of([tmp_path], "base2new")
-    assert row(table, "CoOp ")[2:] == [
-        "50.00 ± 0.00",
-        "50.00 ± 0.00 (1 of 2)",
-        "50.00 ± 0.00 (1 of 2)",
-        "1 of 2",
-        *"–––",
-    ]
-    assert row(table, "SHIP ")[2:6] == ["50.00 ± 10.00", "–", "–", "0 of 2"]
+    assert row(table, "CoOp ")[2:] == ["50.00 ± 0.00"] * 3
+    assert below(table, "CoOp ") == ["(1 of 2)"] * 2
+    assert row(table, "SHIP ")[2:] == ["50.00 ± 10.00", "–", "–"]
     assert "(n of N)" in table
 
 
@@ -91,7 +94,8 @@ def test_a_dataset_that_a_method_lacks_is_not_averaged_over(write, tmp_path):
 def test_seeds_are_chosen_and_expected(write, tmp_path):
     write("train", "dtd", [10, 20, 60])
     assert "15.00 ± 5.00 " in table_of([tmp_path], "base2new", seeds=[1, 2])
-    assert "30.00 ± 21.60 (3 of 4)" in table_of([tmp_path], "base2new", seeds=[1, 2, 3, 4])
+    table = table_of([tmp_path], "base2new", seeds=[1, 2, 3, 4])
+    assert (row(table, "CoOp ")[2], below(table, "CoOp ")) == ("30.00 ± 21.60", ["(3 of 4)"])
 
 
 def test_a_failed_run_is_named_in_its_cell_and_below(write, tmp_path):
@@ -99,7 +103,7 @@ def test_a_failed_run_is_named_in_its_cell_and_below(write, tmp_path):
     (folder / "results.json").unlink()
     (folder / "failed.txt").write_text("CUDA out of memory\n")
     table = table_of([tmp_path], "base2new")
-    assert "50.00 ± 0.00 (1 of 2, failed)" in table
+    assert (row(table, "CoOp ")[2], below(table, "CoOp ")) == ("50.00 ± 0.00", ["(1 of 2, failed)"])
     assert "failed: CoOp r, dtd, base, seed 2: CUDA out of memory" in table
 
 
@@ -127,7 +131,9 @@ def test_dg_takes_the_shifted_datasets_and_the_papers_rows(write, tmp_path):
     for name in ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"):
         write("target", name, [50])
     table = table_of([tmp_path], "dg", published=[PUBLISHED])
-    assert row(table, "CoOp [")[1:] == ["published", "71.51", "64.20", "47.99", "49.71", "75.21", "59.28"]
+    first, second = (part for part in table.split("method ")[1:])  # six columns are too wide for one
+    assert row(first, "CoOp [")[1:] == ["published", "71.51", "64.20", "47.99", "49.71", "75.21"]
+    assert row(second, "CoOp [")[1:] == ["published", "59.28"]
 
 
 def test_a_source_of_ones_own_is_read_from_the_record(write, tmp_path):
@@ -135,7 +141,7 @@ def test_a_source_of_ones_own_is_read_from_the_record(write, tmp_path):
     folder = write("target", "dtd", [40])
     (folder / "results.json").write_text(json.dumps({"metrics": {"accuracy": 41}, "model": str(trained)}))
     table = table_of([tmp_path], "xd")
-    assert row(table, "method")[2:] == ["food101", "dtd", "mean", "seeds"]
+    assert row(table, "method")[2:] == ["food101", "dtd", "mean"]
     assert row(table, "CoOp ")[2:4] == ["70.00 ± 0.00", "41.00 ± 0.00"]
 
 
@@ -148,7 +154,7 @@ def test_few_shot_has_shots_in_columns_and_zero_shot_among_them(write, tmp_path)
     table = table_of([tmp_path], "fewshot")
     assert row(table, "method")[2:] == ["0 shots", "1 shot", "2 shots", "4 shots", "16 shots"]
     assert row(table, "CoOp ")[2:] == ["–", *(f"{v}.00 ± 0.00" for v in (40, 44, 48, 60))]
-    assert row(table.split("Δ", 1)[1], "SHIP ")[2:] == ["–", *["+2.00"] * 4]
+    assert below(table, "SHIP ") == ["+2.00"] * 4
     assert "CoOp r stands for the recipes r, r_ep50." in table
 
 
@@ -159,11 +165,8 @@ def test_upstreams_zero_shot_folders_stand_beside_trained_methods(write, tmp_pat
         folder = tmp_path / "ZeroshotCLIP2/vit_b16" / dataset
         folder.mkdir(parents=True)
         (folder / "log.txt").write_text(f"Evaluate on the *test* set\n=> result\n* accuracy: {figure}%\n")
-    assert row(table_of([tmp_path], "xd"), "ZeroshotCLIP2")[2:6] == [
-        *("66.70 ± 0.00‡", "44.00 ± 0.00‡"),
-        "44.00 ± 0.00‡",
-        "1",
-    ]
+    figures = row(table_of([tmp_path], "xd"), "ZeroshotCLIP2")[2:]
+    assert figures == ["66.70 ± 0.00‡", "44.00 ± 0.00‡", "44.00 ± 0.00‡"]
 
 
 @pytest.mark.parametrize(("trainer", "bold"), [("CoOp", True), ("SHIP", False), ("CoCoOp", False)])
@@ -211,7 +214,9 @@ def test_published_rows_name_their_source_where_shots_agree(write, tmp_path):
     write("train", "imagenet", [40])
     write("train", "imagenet", [40], shots=4)
     table = table_of([tmp_path], "base2new", published=[PUBLISHED])
-    assert table.count("\nCoOp [CoCoOp (CVPR 2022), Table 1]") == 1
+    assert table.count("\nCoOp [CoCoOp ") == 1
+    assert below(table, "CoOp [") == ["(CVPR 2022),"]
+    assert below(table, "CoOp [", 2) == ["Table 1]"]
     assert row(table, "CoOp [")[2:5] == ["76.47", "67.88", "71.92"]
     assert "published" not in table_of([tmp_path], "base2new")
 
@@ -220,7 +225,7 @@ def test_unchecked_figures_are_marked(write, tmp_path):
     for dataset in BENCHMARK:
         write("train", dataset, [40])
     table = table_of([tmp_path], "base2new", published=[PUBLISHED])
-    assert row(table, "CoOp + SHIP [")[2] == "80.03*"
+    assert row(table, "CoOp + SHIP")[2] == "80.03*"
     assert "* not re-checked against the paper" in table
 
 
@@ -232,8 +237,7 @@ def test_a_users_file_is_added(write, tmp_path, capsys):
         tables.main([str(tmp_path), "--published", str(mine)])
     out = capsys.readouterr().out
     assert caught.value.code == 0
-    assert row(out, "Mine [a report]")[2:5] == ["80.00", "60.00", "68.57"]
-    assert "CoOp [CoCoOp" in out
+    assert row(out, "Mine [a")[2:5] == ["80.00", "60.00", "68.57"]
 
 
 def arrange_golden_logs(output: Path, recipe: str) -> Path:
@@ -276,7 +280,7 @@ def test_an_unreadable_record_is_named_and_counts_as_missing(write, tmp_path, ca
     printed = capsys.readouterr()
     assert caught.value.code == 1
     assert "seed2" in printed.err
-    assert "40.00 ± 0.00 (1 of 2, unreadable)" in printed.out
+    assert (row(printed.out, "CoOp ")[2], below(printed.out, "CoOp ")) == ("40.00 ± 0.00", ["(1 of 2, unreadable)"])
 
 
 @pytest.mark.parametrize(
