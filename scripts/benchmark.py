@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, in one of five ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of six ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -6,11 +6,12 @@
     python scripts/benchmark.py loading --round-trip 0.5
     python scripts/benchmark.py memory --classes 1000 10000
 
-parts    each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
-growth   a step of stage 2 against the number of classes, the context and the length of class names
-images   encoding images in bf16 and in fp32
-loading  the time to the first training step on a dataset of many listed images
-memory   the memory of a CoOp step against the number of classes
+parts     each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
+growth    a step of stage 2 against the number of classes, the context and the length of class names
+images    encoding images in bf16 and in fp32
+loading   the time to the first training step on a dataset of many listed images
+memory    the memory of a CoOp step against the number of classes
+estimate  what the paper's runs take on a GPU, from their numbers of operations
 
 Each says more with --help: python scripts/benchmark.py growth --help
 """
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory")
+BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
