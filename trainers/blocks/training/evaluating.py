@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from ..errors import InputError
-from ..features.batches import ImageFeatures, extract
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.files import cannot_write, sha256_of
 from ..run.results import TRAINING, read_record, run_record, write_record
@@ -21,7 +20,7 @@ class EvaluatingTrainer(ResumableTrainer):
     """Tests with Dassl's evaluator, and writes results.json.
 
     A subclass sets `classifier`, `backbone`, `mode`, `code` and `model_record` while it builds its model, and has
-    `evaluation_features`, `learned` and `made_by`.
+    `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
 
     def before_train(self) -> None:
@@ -87,10 +86,10 @@ class EvaluatingTrainer(ResumableTrainer):
         nothing = torch.zeros(len(self.dm.dataset.classnames), device=self.device)
         if seen is None or not cost or not self.has_own_validation_images():
             return nothing
-        images = self.val_loader.dataset
-        mine = [index for index, item in enumerate(self.dm.dataset.val) if seen[item.label]]
-        loader = DataLoader(Subset(images, mine), self.cfg.DATALOADER.TEST.BATCH_SIZE)
-        features, labels = extract(ImageFeatures(self.backbone.encode_image, loader, self.device), "val, seen")
+        val = self.dm.dataset.val
+        mine = [index for index, item in enumerate(val) if seen[item.label]]
+        images, items = Subset(self.val_loader.dataset, mine), [val[index] for index in mine]
+        features, labels = self.plain_features(images, items, "val, seen")
         chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
         return torch.where(seen, chosen, nothing)
