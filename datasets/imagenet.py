@@ -11,6 +11,8 @@ from .splits import DatasetError, Parts, first_few
 class ImageNetFamily(ListedDataset):
     """What ImageNet and its variants share: class folders, and their names in classnames.txt."""
 
+    class_list = "ImageNet"
+
     @property
     def names_file(self) -> Path:
         """The dataset's own classnames.txt, else ImageNet's."""
@@ -23,7 +25,12 @@ class ImageNetFamily(ListedDataset):
             lines = self.names_file.read_text(encoding="utf-8").splitlines()
             return dict(line.strip().split(" ", 1) for line in lines if line.strip())
 
+    def ids_of(self, labels: list[int]) -> list[str]:
+        """Names of the classes' folders, which ImageNet and its variants share, and labels not."""
+        return [self.class_folder[label] for label in labels]
+
     def class_names(self, folders: list[str]) -> dict[str, str]:
+        self.class_folder = folders
         names = self.read_classnames()
         nameless = [folder for folder in folders if folder not in names]
         if nameless:

@@ -61,7 +61,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def build_method(self, name: str) -> FeatureClassifier:
         method, options = METHODS[name], self.cfg.TRAINER.get(METHODS[name].node, {})
-        return method.of(self.backbone, self.dm.dataset.classnames, self.cfg.DATASET.NAME, **options)
+        return method.of(self.backbone, self.classes, self.cfg.DATASET.NAME, **options)
 
     @property
     def schedule_per_step(self) -> bool:
@@ -133,7 +133,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
-        check_class_names(self.dm.dataset.classnames, tokenizer())
+        check_class_names(self.classes, tokenizer())
         self.classifier = self.build_classifier()
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
