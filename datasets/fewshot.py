@@ -113,7 +113,7 @@ class FewShotDataset(DatasetBase):
         if not self.dataset_dir.is_dir():
             raise DatasetError(
                 f"{self.title}: folder {self.dataset_dir} not found.\n{self.remedy()}\n"
-                f"If you have it elsewhere, name the folder above it with --root (now {self.root})."
+                f"If you have it elsewhere, name the folder above it {self.by_option}."
             )
 
     @property
@@ -125,6 +125,11 @@ class FewShotDataset(DatasetBase):
     def title(self) -> str:
         return type(self).__name__
 
+    @property
+    def by_option(self) -> str:
+        """How a command is told DATASET.ROOT, for messages."""
+        return f"with --data or DATA, for train.py with --root (now {self.root})"
+
     def remedy(self) -> str:
         """What to do about something missing: the last lines of a message."""
         what = self.layout or f"{self.images}/{f' and {self.split}' if self.split else ''}"
@@ -132,7 +137,11 @@ class FewShotDataset(DatasetBase):
 
     def source(self) -> str:
         """Where the dataset comes from."""
-        return f"To get it: python scripts/download.py {self.config_name} --root {shlex.quote(str(self.root))}"
+        return f"To get it: {self.download_command}"
+
+    @property
+    def download_command(self) -> str:
+        return f"python scripts/download.py {self.config_name} --data {shlex.quote(str(self.root))}"
 
     # --- reading lists
 

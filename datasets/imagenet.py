@@ -1,11 +1,20 @@
 """ImageNet: 1,000 classes; the validation images serve as validation and test set."""
 
+import os
+import shlex
 from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
 
-from .folders import ListedDataset
+from .folders import IMAGE_ENDINGS, ListedDataset
 from .splits import DatasetError, Parts, first_few
+
+CLASSES = 1000
+PAGE = "https://image-net.org/download-images"
+UNPACK = (
+    "Each class comes as an archive of its own, which belongs into a folder of its name:\n"
+    'cd {part} && for i in n*.tar; do mkdir -p "${{i%.tar}}" && tar -xf "$i" -C "${{i%.tar}}" && rm "$i"; done'
+)
 
 
 class ImageNetFamily(ListedDataset):
@@ -44,9 +53,36 @@ class ImageNet(ImageNetFamily):
     folder = "imagenet"
     layout = "images/train/n01440764/…, images/val/n01440764/… and classnames.txt"
 
+    def source(self) -> str:
+        return (
+            f"ImageNet must be downloaded by hand, with an account of {PAGE}.\n"
+            f"What then is missing, and class folders for the validation images: {self.download_command}"
+        )
+
     def read_splits(self) -> Parts:
-        train, val = self.list_parts(self.image_dir / "train", self.image_dir / "val")
+        parts = self.image_dir / "train", self.image_dir / "val"
+        for part in parts:
+            self.check_part(part)
+        train, val = self.list_parts(*parts)
         return train, val, val
+
+    def check_part(self, part: Path) -> None:
+        """Prints a line where class folders are missing; raises DatasetError where files are in no class folder."""
+        folders = len(self.class_folders(part))
+        count = f"class folders in {part}: {folders:,} of {CLASSES:,}"
+        with self.reading(part), os.scandir(part) as entries:
+            endings = (*IMAGE_ENDINGS, ".tar")
+            loose = sum(entry.name.lower().endswith(endings) and not entry.is_dir() for entry in entries)
+        if loose:
+            way_out = UNPACK.format(part=shlex.quote(str(part))) if part.name == "train" else self.remedy()
+            raise DatasetError(
+                f"{self.title}: {part} holds {loose:,} files that are in no class folder, as the official archive "
+                f"unpacks ({count}).\n{way_out}"
+            )
+        if not folders:
+            raise DatasetError(f"{self.title}: {part} has no class folders.\n{self.remedy()}")
+        if folders < CLASSES:
+            print(f"Note: {count}")
 
     def sample(self, train, val, num_shots):
         """Samples training images only: the validation set is the test set, and stays whole."""

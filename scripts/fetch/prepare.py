@@ -15,6 +15,9 @@ from .place import check_space, place, remove_stale, size_text
 from .sources import File, Sources
 from .state import State, locked
 from .transfer import Patience, announced_size, download, download_drive
+from .validation import sort_validation
+
+SORTERS = {"imagenet": sort_validation}  # by configuration
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Preparation:
                 return self.run_steps()
 
     def run_steps(self) -> list[str]:
-        tried, failures = [], []
+        tried, failures = [], self.sort_images()
         findings = self.dataset.inspect()  # only now: another run may have done it all
         while files := [file for file in self.files if file not in tried and not self.is_finished(file, findings)]:
             self.announce(files)
@@ -62,6 +65,14 @@ class Preparation:
                 if file.name in self.state.done:
                     self.state.add_done(file.name, self.count_missing(file, findings))
         return failures
+
+    def sort_images(self) -> list[str]:
+        """Puts images that lie flat into class folders, of datasets that come so; the message where that failed."""
+        try:
+            SORTERS.get(self.dataset.kind, lambda folder: None)(self.folder)
+        except FetchError as error:
+            return [str(error)]
+        return []
 
     def is_there(self, file: File) -> bool:
         """Whether what the file makes is there, whole or not."""

@@ -174,7 +174,9 @@ def test_malformed_split_file_is_named(content, pets):
 
 
 def test_missing_folder_says_what_is_expected_where(tmp_path):
-    with pytest.raises(DatasetError, match=r"(?s)oxford_pets not found.*images/.*--root"):
+    with pytest.raises(
+        DatasetError, match=r"(?s)oxford_pets not found.*images/.*--data .*--data or DATA, for train.py with --root"
+    ):
         load(tmp_path)
 
 

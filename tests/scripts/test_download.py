@@ -486,3 +486,29 @@ def test_imagenet_says_what_to_get_and_counts_what_is_there(fetch, tmp_path, sit
     assert f"{root / 'imagenet'} should hold images/train/n01440764" in done.err
     assert "train holds 1 class folders of 1,000" in done.out and "val holds 0 class folders of 1,000" in done.out
     assert (root / "imagenet/classnames.txt").is_file()
+
+
+def test_imagenets_flat_validation_images_are_sorted_or_it_is_told_how(fetch, tmp_path, root):
+    mirror = tmp_path / "mirror.yaml"
+    entries = [{"page": "https://image-net.example", "makes": ["images/train", "images/val"]}]
+    mirror.write_text(json.dumps({"imagenet": {"files": entries, "folders": {"images/val": 2}}}))
+    folder = root / "imagenet"
+    wnids = ["n01443537", "n01440764"]
+    for wnid in wnids:
+        (folder / "images/train" / wnid).mkdir(parents=True)
+        (folder / "images/train" / wnid / "a.JPEG").touch()
+    (folder / "images/val").mkdir()
+    for number in (1, 2):
+        (folder / f"images/val/ILSVRC2012_val_{number:08}.JPEG").touch()
+    (folder / "classnames.txt").write_text("n01440764 tench\nn01443537 goldfish\n")
+    done = fetch(str(mirror), names=("imagenet",))
+    assert done.status == 1
+    assert f"{folder / 'images/val'} holds 2 images that are in no class folder" in done.err
+    assert "ILSVRC2012_devkit_t12.tar.gz" in done.err and "Traceback" not in done.err
+    assert "images/val holds 2 files that are in no class folder" in done.out
+
+    (folder / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(wnids))
+    done = fetch(str(mirror), names=("imagenet",))
+    assert (done.status, done.err) == (0, "")
+    assert (folder / "images/val/n01443537/ILSVRC2012_val_00000001.JPEG").is_file()
+    assert "ready  4 images" in done.out
