@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-from .parts import by_label, check_subset, first_half, random_half, split_trainval, subsample_classes
+from .parts import by_label, check_subset, first_half, keep_classes, labels_of, random_half, split_trainval
 from .splits import DatasetError, Parts, find_among, first_few, missing_images, read_split, user_cache, write_split
 from .upstream_cache import read_upstream_cache
 
@@ -32,6 +32,8 @@ class FewShotDataset(DatasetBase):
     are base) and SEED. Random choices use Python's global `random`, seeded by the run, so that they equal CoOp's for
     the same seed. What was drawn is saved as JSON under split_fewshot/ or, where DATA is read-only, in the user's
     cache folder.
+
+    `class_ids` tell classes apart in `class_list`, the same in all parts of a dataset: labels before it is halved.
 
     For tools: `located(cfg)` gives the paths without reading anything, `listed(cfg)` all items as the lists have
     them, `few_shot_files()` the samples that are saved. These need no more of cfg than DATASET.ROOT.
@@ -60,6 +62,7 @@ class FewShotDataset(DatasetBase):
         self.check_folder()
         parts = self.read_splits()
         self.check_classes(*parts)
+        self.class_ids = self.ids_of(sorted({item.label for item in parts[0]}))
         if not self.test_only:
             parts = self.choose(*parts, cfg.DATASET.NUM_SHOTS, cfg.SEED, subset)
         self.check_images(*parts)
@@ -110,12 +113,22 @@ class FewShotDataset(DatasetBase):
         if not self.dataset_dir.is_dir():
             raise DatasetError(
                 f"{self.title}: folder {self.dataset_dir} not found.\n{self.remedy()}\n"
-                f"If you have it elsewhere, name the folder above it with --root (now {self.root})."
+                f"If you have it elsewhere, name the folder above it {self.by_option}."
             )
+
+    @property
+    def class_list(self) -> str:
+        """What the class ids are unique in."""
+        return type(self).__name__
 
     @property
     def title(self) -> str:
         return type(self).__name__
+
+    @property
+    def by_option(self) -> str:
+        """How a command is told DATASET.ROOT, for messages."""
+        return f"with --data or DATA, for train.py with --root (now {self.root})"
 
     def remedy(self) -> str:
         """What to do about something missing: the last lines of a message."""
@@ -124,7 +137,11 @@ class FewShotDataset(DatasetBase):
 
     def source(self) -> str:
         """Where the dataset comes from."""
-        return f"To get it: python scripts/download.py {self.config_name} --root {shlex.quote(str(self.root))}"
+        return f"To get it: {self.download_command}"
+
+    @property
+    def download_command(self) -> str:
+        return f"python scripts/download.py {self.config_name} --data {shlex.quote(str(self.root))}"
 
     # --- reading lists
 
@@ -200,7 +217,13 @@ class FewShotDataset(DatasetBase):
             say_what_is_short(train, num_shots)
             train, val = self.few_shot(train, val, num_shots, seed)
         base_labels = partial(random_half, split=self.class_split) if self.class_split else self.base_labels
-        return subsample_classes(train, val, test, subset=subset, base_labels=base_labels)
+        labels = labels_of(train, subset, base_labels)
+        self.class_ids = self.ids_of(labels)
+        return keep_classes(train, val, test, labels=labels)
+
+    def ids_of(self, labels: list[int]) -> list[str]:
+        """What tells classes apart, by their labels, whatever they are called and whichever of them a run has."""
+        return [str(label) for label in labels]
 
     def base_labels(self, labels: list[int]) -> list[int]:
         """Which of the sorted labels are base (seen) classes; the others are new (unseen)."""

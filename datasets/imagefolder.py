@@ -37,6 +37,10 @@ class ImageFolder(ListedDataset):
     def source(self) -> str:
         return f"Images are told by their endings: {' '.join(IMAGE_ENDINGS)}."
 
+    @property
+    def class_list(self) -> str:
+        return f"ImageFolder {self.folder}"
+
     def class_folders(self, folder: Path) -> list[str]:
         return [name for name in super().class_folders(folder) if name != FEW_SHOT]
 

@@ -14,6 +14,8 @@ class ImageNetV2(ImageNetVariant):
 
     def read_splits(self) -> Parts:
         """Folders 0, 1, … are the classes in the order of classnames.txt."""
-        names = self.read_classnames().values()
-        items = self.list_classes(self.image_dir, [(str(label), label, name) for label, name in enumerate(names)])
+        names = self.read_classnames()
+        self.class_folder = list(names)
+        classes = [(str(label), label, name) for label, name in enumerate(names.values())]
+        items = self.list_classes(self.image_dir, classes)
         return items, [], items

@@ -66,21 +66,27 @@ def random_half(labels: list[int], split: int) -> list[int]:
     return random.Random(split).sample(labels, math.ceil(len(labels) / 2))
 
 
-def subsample_classes(
-    *parts: list[Datum], subset: str, base_labels: Callable[[list[int]], list[int]] = first_half
-) -> Parts:
-    """Keeps the base classes, of the labels of the first part, or the new ones, which are the others; from 0 on."""
+def labels_of(
+    items: list[Datum], subset: str, base_labels: Callable[[list[int]], list[int]] = first_half
+) -> list[int]:
+    """The sorted labels of the items that are of the base classes, or of the new ones, which are the others."""
+    labels = sorted({item.label for item in items})
     if subset == "all":
-        return parts
+        return labels
     print(f"SUBSAMPLE {subset.upper()} CLASSES!")
-    labels = sorted({item.label for item in parts[0]})
     if len(labels) < 2:
         raise DatasetError(
             f"DATASET.SUBSAMPLE_CLASSES {subset}: base and new classes need at least two, and there is {len(labels)}."
         )
     base = set(base_labels(labels))
-    selected = [label for label in labels if (label in base) == (subset == "base")]
-    relabel = {label: index for index, label in enumerate(selected)}
+    return [label for label in labels if (label in base) == (subset == "base")]
+
+
+def keep_classes(*parts: list[Datum], labels: list[int]) -> Parts:
+    """Keeps the items of some labels, which then count from 0."""
+    if labels == list(range(1 + max(item.label for item in parts[0]))):
+        return parts
+    relabel = {label: index for index, label in enumerate(labels)}
     return tuple(
         [
             Datum(impath=item.impath, label=relabel[item.label], domain=item.domain, classname=item.classname)

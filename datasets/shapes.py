@@ -43,7 +43,7 @@ class RenderedDataset(FewShotDataset):
         if self.dataset_dir.exists() and not (self.dataset_dir / STAMP).is_file():
             raise DatasetError(
                 f"{type(self).__name__}: {self.dataset_dir} was not made by this loader, which will not replace it.\n"
-                f"Move it away, or name another folder with --root (now {self.root})."
+                f"Move it away, or name another folder {self.by_option}."
             )
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class RenderedDataset(FewShotDataset):
         except OSError as error:
             raise DatasetError(
                 f"{type(self).__name__}: cannot write to {self.root} ({error}).\n"
-                "Its pictures are rendered there on first use; name a writable folder with --root."
+                f"Its pictures are rendered there on first use; name a writable folder {self.by_option}."
             ) from error
 
     def source(self) -> str:

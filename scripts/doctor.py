@@ -67,6 +67,9 @@ def next_steps(checks: Sequence[Check], reports: Sequence, root: Path) -> Iterat
     wanted = [report.name for report in reports if report.can_be_fetched]
     if wanted:
         yield f"python scripts/download.py {' '.join(wanted)} --data {folder}"
+    by_hand = [f"{report.name}: {report.by_hand}" for report in reports if report.can_be_fetched and report.by_hand]
+    if by_hand:
+        yield f"# by hand, which the downloader says more of: {', '.join(by_hand)}"
     data = "" if root == absolute(default_data()) else f"DATA={folder} "
     waiting = [report.name for report in reports if report.waits]
     yield from (f"{data}bash scripts/ship/base2new.sh {name}" for name in waiting[:1])

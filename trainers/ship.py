@@ -22,7 +22,7 @@ from .blocks.synthesis.synthesizers import (
     SynthesizedBatches,
     VAESynthesizer,
     build_synthesizer,
-    classnames_to_synthesize,
+    classes_to_synthesize,
     needs_training,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
@@ -61,20 +61,20 @@ class SHIP(FeatureTrainer):
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, self.dm.dataset.classnames)
+            self.writer = VAESynthesizer(self.vae, self.backbone, self.classes)
             self.run_stage(self.vae_stage())
         self.vae.requires_grad_(False)
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
-        known, kind = self.dm.dataset.classnames, self.options.SYNTHESIS
+        known, kind = self.classes, self.options.SYNTHESIS
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
-            names = known if self.options.SOURCE else classnames_to_synthesize(self.cfg, known)
-        check_class_names(names, tokenizer())
+            new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, known)
+        check_class_names(new, tokenizer())
         template = template_of(self.cfg.DATASET.NAME)
-        self.synthesizer = build_synthesizer(kind, names, known, self.vae, self.backbone, template, self.views)
-        self.offset = 0 if names == known else len(known)  # label of the first class to synthesize for
-        self.classifier.select(known if names == known else [*known, *names])
+        self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, template, self.views)
+        self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
+        self.classifier.select(known if new == known else known + new)
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""

@@ -117,7 +117,7 @@ class Evaluation:
             self.classifier = CoOp.of(backbone, classnames, CTX_INIT=CONTEXT).to(backbone.device)
         self.features = partial(
             *(cache.batch, "test", loader.dataset.data_source, "test", backbone.device),
-            partial(extract, ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),
+            lambda rows: extract(ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),
         )
         if cache.folder:
             self.features()

@@ -66,6 +66,7 @@ def configuration(root: Path, folder: Path, classes: str, resolution: int) -> Cf
         *("INPUT.SIZE", f"({resolution}, {resolution})", "TRAINER.SHIP.PREC", "fp32"),
         *("TRAINER.SHIP.OPTIM.MAX_EPOCH", EPOCHS[0], "OPTIM.MAX_EPOCH", EPOCHS[1], "DATALOADER.NUM_WORKERS", 0),
         *("TRAINER.FEATURES.VIEWS", VIEWS, "TRAINER.FEATURES.RESUME_EVERY", 0),
+        *("DATALOADER.TEST.BATCH_SIZE", CLASSES // 2 * TEST),  # a whole batch, which is not filled up
     ]
     return train.setup_cfg(train.parse_args([str(word) for word in arguments]))
 

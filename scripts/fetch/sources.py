@@ -10,7 +10,7 @@ import yaml
 
 SOURCES = Path(__file__).resolve().parents[2] / "configs" / "sources.yaml"
 DATASET_KEYS = ("split", "files", "folders", "note")
-FILE_KEYS = ("url", "drive", "page", "name", "extract", "keep", "inner", "makes", "size", "what")
+FILE_KEYS = ("url", "drive", "page", "name", "extract", "keep", "inner", "makes", "size", "what", "mirrors")
 
 
 class SourcesError(Exception):
@@ -31,6 +31,7 @@ class File:
     makes: tuple[str, ...] = ()  # empty: the loader's folder of images
     size: int = 0  # bytes, 0 where unknown
     what: str = ""
+    mirrors: tuple[File, ...] = ()  # the same from elsewhere, tried where these addresses do not bring all of it
 
     @property
     def is_archive(self) -> bool:
@@ -97,10 +98,18 @@ def parse_file(entry: dict) -> File:
     return File(
         name=name,
         urls=urls,
+        mirrors=tuple(parse_mirror(entry, mirror) for mirror in entry.get("mirrors", ())),
         extract=extract,
         makes=makes if extract or not name else (name,),
         **{key: entry[key] for key in ("drive", "page", "keep", "inner", "size", "what") if key in entry},
     )
+
+
+def parse_mirror(entry: dict, mirror: dict) -> File:
+    """A file as its entry has it, but for what the mirror says otherwise, and where it comes from."""
+    check_keys(mirror, tuple(key for key in FILE_KEYS if key not in ("mirrors", "makes", "page", "what")))
+    elsewhere = {key: value for key, value in entry.items() if key not in ("url", "drive", "name", "mirrors", "size")}
+    return parse_file(elsewhere | mirror)
 
 
 def check_keys(entry: object, known: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ class Report:
     few_shot: str = "–"
     problems: tuple[str, ...] = ()
     can_be_fetched: bool = False  # whether the downloader has something to add
+    by_hand: str = ""  # the page of what it cannot fetch
 
     @property
     def is_ready(self) -> bool:
@@ -68,6 +69,7 @@ def examine(name: str, root: Path, sources: dict[str, Sources], deep: bool) -> R
         few_shot=few_shot(dataset.loader.few_shot_files()),
         problems=tuple(problems),
         can_be_fetched=bool(source.files) and (bool(problems) or dataset.lacks_split),
+        by_hand=next((file.page for file in source.files if not (file.urls or file.drive)), ""),
     )
 
 

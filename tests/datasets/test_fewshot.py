@@ -10,7 +10,7 @@ from dassl.data.datasets import Datum
 
 from datasets import DatasetError, check_trainable
 from datasets.oxford_pets import OxfordPets
-from datasets.parts import check_subset, split_trainval, subsample_classes
+from datasets.parts import check_subset, keep_classes, labels_of, split_trainval
 from datasets.shapes import ShapesDev
 from datasets.splits import missing_images
 from tests.datasets import trees
@@ -56,9 +56,18 @@ def test_halves_equal_upstreams(subset, pets, golden):
 
 def test_odd_number_of_classes_gives_base_the_larger_half():
     items = [Datum(impath="x", label=label, classname=str(label)) for label in range(5)]
-    base, new = (subsample_classes(items, subset=subset)[0] for subset in ("base", "new"))
+    base, new = (keep_classes(items, labels=labels_of(items, subset))[0] for subset in ("base", "new"))
     assert ([item.classname for item in base], [item.classname for item in new]) == (["0", "1", "2"], ["3", "4"])
     assert [item.label for item in new] == [0, 1]
+
+
+def test_ids_of_classes_are_their_labels_in_the_whole_dataset_in_every_part(pets):
+    found = {subset: load(pets, subset=subset) for subset in ("all", "base", "new")}
+    assert found["all"].class_ids == found["base"].class_ids + found["new"].class_ids == list("012345")
+    drawn = load(pets, subset="base", CLASS_DRAW=1)
+    names = found["all"].classnames
+    assert [names[int(label)] for label in drawn.class_ids] == drawn.classnames
+    assert {dataset.class_list for dataset in found.values()} == {"OxfordPets"}
 
 
 def test_draws_of_the_base_classes_differ_and_do_not_depend_on_the_seed(pets):
@@ -165,7 +174,9 @@ def test_malformed_split_file_is_named(content, pets):
 
 
 def test_missing_folder_says_what_is_expected_where(tmp_path):
-    with pytest.raises(DatasetError, match=r"(?s)oxford_pets not found.*images/.*--root"):
+    with pytest.raises(
+        DatasetError, match=r"(?s)oxford_pets not found.*images/.*--data .*--data or DATA, for train.py with --root"
+    ):
         load(tmp_path)
 
 
@@ -178,7 +189,7 @@ def test_misspelt_subset_gets_the_nearest(subset, hint):
 @pytest.mark.parametrize("subset", ["base", "new"])
 def test_halves_of_one_class_are_refused(subset):
     with pytest.raises(DatasetError, match="need at least two, and there is 1"):
-        subsample_classes([Datum(impath="x", label=0, classname="only")], subset=subset)
+        labels_of([Datum(impath="x", label=0, classname="only")], subset)
 
 
 def test_class_without_a_training_image_is_named(pets):

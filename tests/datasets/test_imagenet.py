@@ -57,6 +57,48 @@ def test_halves_relabel(root):
     assert {(item.label, item.classname) for item in new.test} == {(0, "great white shark")}
 
 
+def test_class_folders_that_are_missing_are_counted_in_a_line_for_each_part(root, capsys):
+    load(root)
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Note")]
+    images = root / "imagenet/images"
+    assert notes == [f"Note: class folders in {images / part}: 3 of 1,000" for part in ("train", "val")]
+
+
+def flatten(part) -> None:
+    """As the official archive of validation images unpacks."""
+    for index, path in enumerate(sorted(part.glob("*/n*"))):
+        path.rename(part / f"ILSVRC2012_val_{index + 1:08}.JPEG")
+    for folder in part.iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def test_flat_validation_images_are_counted_and_the_remedy_named(root):
+    part = root / "imagenet/images/val"
+    flatten(part)
+    with pytest.raises(DatasetError) as raised:
+        load(root)
+    first, *rest = str(raised.value).splitlines()
+    assert f"{part} holds 6 files that are in no class folder" in first and "0 of 1,000" in first
+    assert f"python scripts/download.py imagenet --data {root}" in rest[-1]
+    assert any("downloaded by hand" in line for line in rest)
+
+
+def test_packed_training_classes_are_counted_and_the_remedy_named(root):
+    part = root / "imagenet/images/train"
+    for name in ("n01440764.tar", "n01443537.tar"):
+        (part / name).touch()
+    with pytest.raises(DatasetError, match=r"(?s)holds 2 files that are in no class folder.*3 of 1,000.*tar -xf"):
+        load(root)
+
+
+def test_a_part_without_class_folders_is_named(root):
+    shutil.rmtree(root / "imagenet/images/val")
+    (root / "imagenet/images/val").mkdir()
+    with pytest.raises(DatasetError, match="images/val has no class folders"):
+        load(root)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

@@ -49,6 +49,14 @@ def test_class_names_come_from_the_training_part_which_is_neither_sampled_nor_ha
 
 
 @each_variant
+def test_ids_of_classes_are_their_folders_in_imagenet(name, root):
+    dataset = load(name, root)
+    folders = {classname: folder for folder, classname in NAMES.items()}
+    assert dataset.class_ids == [folders[classname] for classname in dataset.classnames]
+    assert dataset.class_list == "ImageNet"
+
+
+@each_variant
 def test_a_classnames_file_of_its_own_comes_first(name, root):
     folder = root / VARIANTS[name][0].split("/")[0]
     write_lines(folder / "classnames.txt", (f"{key} my {name}" for key, name in NAMES.items()))

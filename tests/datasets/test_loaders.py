@@ -120,7 +120,7 @@ def test_caltechs_folders_that_are_no_class_are_left_out(tmp_path):
 
 @each_tree
 def test_missing_folder_split_or_images_are_named_with_the_way_out(tree: Tree, tmp_path):
-    way_out = f"(?s)%s.*should hold.*python scripts/download.py {tree.loader.config_name} --root {tmp_path}"
+    way_out = f"(?s)%s.*should hold.*python scripts/download.py {tree.loader.config_name} --data {tmp_path}"
     with pytest.raises(DatasetError, match=way_out % f"{tree.loader.folder} not found"):
         load(tree.name, tmp_path)
     folder = tree.make(tmp_path)

@@ -141,6 +141,9 @@ def test_class_folders_are_counted(ask, pets):
     assert answer.status == 1
     assert answer.rows["imagenet"][:5] == ["there", "–", "2", "of", "2"]
     assert "images/val holds 1 class folders of 1,000" in answer.out
+    command, by_hand = next_commands(answer.out)
+    assert command == f"python scripts/download.py imagenet --data {pets}"
+    assert "by hand" in by_hand and "imagenet: https://image-net.org" in by_hand
 
 
 def test_rendered_datasets_are_ready_and_the_command_is_told(ask, pets):

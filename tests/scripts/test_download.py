@@ -267,6 +267,69 @@ def test_a_second_address_is_taken_where_the_first_fails(fetch, publish, origin,
     assert fetch(publish(origin, images={"url": urls, "name": IMAGES})).status == 0
 
 
+def without(packed: bytes, name: str) -> bytes:
+    """A tar archive's files but for one, in another folder than before."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        files = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}
+    return tarred({f"copy/{path}": content for path, content in files.items() if not path.endswith(name)})
+
+
+@pytest.mark.parametrize("first", ["gone", "a page", "another archive", "images lack"])
+def test_a_mirror_is_taken_where_the_addresses_do_not_bring_all_images(first, fetch, publish, origin, site, root):
+    """Which costs a line that says why; the images are counted by the split."""
+    bad = {"a page": QUOTA, "another archive": tarred({"pictures/a.jpg": b"a"})}
+    bad["images lack"] = tarred({"images/beagle_0.jpg": b"a"})
+    urls = [site.add("first.tar.gz", bad[first]) if first in bad else f"{site.base}/gone.tar.gz"]
+    mirror = {"url": site.add("copy.tar.gz", without(origin[IMAGES], "nothing")), "keep": "copy"}
+    done = fetch(publish(origin, images={"url": urls, "mirrors": [mirror]}))
+    assert done.status == 0, done.err
+    said = {"gone": "404", "a page": "an HTML page", "another archive": "it should hold images, and has pictures"}
+    said["images lack"] = "71 of the images that the dataset lists are not in it"
+    lines = [line for line in done.err.splitlines() if "trying the next source" in line]
+    assert len(lines) == 1 and urls[0] in lines[0] and said[first] in lines[0]
+    assert names(root / "oxford_pets") == WHOLE | STATE
+
+
+def test_where_every_copy_lacks_images_all_are_named_once_and_not_fetched_again(fetch, publish, origin, site):
+    lacking = {"url": site.add("copy.tar.gz", without(origin[IMAGES], "beagle_0.jpg")), "keep": "copy"}
+    mirror = publish(origin, images={"url": f"{site.base}/gone.tar.gz", "mirrors": [lacking]})
+    done = fetch(mirror)
+    assert done.status == 1
+    assert "404" in done.err and "1 of the images that the dataset lists are not in it" in done.err
+    assert "1 of 72 images missing" in done.out
+    site.asked.clear()
+    assert fetch(mirror).status == 1
+    assert site.downloads("copy.tar.gz") == []
+
+
+def test_an_archive_that_brings_all_is_fetched_once(fetch, publish, origin, site, root):
+    """A mirror's may hold what others of the dataset's files make."""
+    everything = {"url": site.add("all.tar.gz", whole_copy(origin)), "keep": "copy"}
+    mirror = publish({SPLIT: origin[SPLIT], LISTS: origin[LISTS]}, images={"mirrors": [everything]})
+    done = fetch(mirror)
+    assert done.status == 0, done.err
+    assert len(site.downloads("all.tar.gz")) == 1 and site.downloads(LISTS) == []
+    assert names(root / "oxford_pets") == WHOLE | STATE
+
+
+def whole_copy(origin: dict[str, bytes]) -> bytes:
+    files = {}
+    for name in (IMAGES, LISTS):
+        with tarfile.open(fileobj=io.BytesIO(origin[name])) as archive:
+            files |= {f"copy/{m.name}": archive.extractfile(m).read() for m in archive if m.isfile()}
+    return tarred(files)
+
+
+def test_a_mirrors_file_put_there_by_hand_is_unpacked(fetch, publish, origin, site, root):
+    mirror = {"url": f"{site.base}/copy.tar.gz", "keep": "copy"}
+    path = root / "oxford_pets/copy.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(without(origin[IMAGES], "nothing"))
+    assert fetch(publish(origin, images={"mirrors": [mirror]})).status == 0
+    assert path.is_file()
+    assert site.downloads(IMAGES) == []
+
+
 def test_a_file_put_there_by_hand_is_unpacked_and_kept(fetch, publish, origin, site, root):
     folder = root / "oxford_pets"
     folder.mkdir(parents=True)
@@ -423,3 +486,29 @@ def test_imagenet_says_what_to_get_and_counts_what_is_there(fetch, tmp_path, sit
     assert f"{root / 'imagenet'} should hold images/train/n01440764" in done.err
     assert "train holds 1 class folders of 1,000" in done.out and "val holds 0 class folders of 1,000" in done.out
     assert (root / "imagenet/classnames.txt").is_file()
+
+
+def test_imagenets_flat_validation_images_are_sorted_or_it_is_told_how(fetch, tmp_path, root):
+    mirror = tmp_path / "mirror.yaml"
+    entries = [{"page": "https://image-net.example", "makes": ["images/train", "images/val"]}]
+    mirror.write_text(json.dumps({"imagenet": {"files": entries, "folders": {"images/val": 2}}}))
+    folder = root / "imagenet"
+    wnids = ["n01443537", "n01440764"]
+    for wnid in wnids:
+        (folder / "images/train" / wnid).mkdir(parents=True)
+        (folder / "images/train" / wnid / "a.JPEG").touch()
+    (folder / "images/val").mkdir()
+    for number in (1, 2):
+        (folder / f"images/val/ILSVRC2012_val_{number:08}.JPEG").touch()
+    (folder / "classnames.txt").write_text("n01440764 tench\nn01443537 goldfish\n")
+    done = fetch(str(mirror), names=("imagenet",))
+    assert done.status == 1
+    assert f"{folder / 'images/val'} holds 2 images that are in no class folder" in done.err
+    assert "ILSVRC2012_devkit_t12.tar.gz" in done.err and "Traceback" not in done.err
+    assert "images/val holds 2 files that are in no class folder" in done.out
+
+    (folder / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(wnids))
+    done = fetch(str(mirror), names=("imagenet",))
+    assert (done.status, done.err) == (0, "")
+    assert (folder / "images/val/n01443537/ILSVRC2012_val_00000001.JPEG").is_file()
+    assert "ready  4 images" in done.out

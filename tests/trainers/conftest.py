@@ -1,5 +1,6 @@
 """Small random CLIPs of both families, as files and as backbones, and SHIP in this process."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import torch
 from clip.model import CLIP
 from dassl.engine import build_trainer
 from dassl.utils import set_random_seed
+from torch.utils.data import DataLoader
 
 import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.clip.backbone import Backbone, load_backbone
+from trainers.blocks.features.batches import ImageFeatures
 
 VIT = {"vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
 RESNET = {"vision_layers": (1, 1, 1, 1), "vision_width": 16, "vision_patch_size": None}
@@ -42,6 +45,34 @@ def clip_file(request, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def backbone(clip_file) -> Backbone:
     return load_backbone(str(clip_file), "fp32", torch.device("cpu"))
+
+
+class Noted:
+    """A loader that notes the files of the images it gives."""
+
+    def __init__(self, loader: DataLoader, paths: list[str]) -> None:
+        self.loader, self.paths = loader, paths
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[dict]:
+        for batch in self.loader:
+            self.paths += batch["impath"]
+            yield batch
+
+
+@pytest.fixture
+def encoded(monkeypatch) -> list[str]:
+    """The files of the images that are encoded from now on, each as often as it is."""
+    paths: list[str] = []
+    init = ImageFeatures.__init__
+
+    def noted(self, encode, loader, device):
+        init(self, encode, Noted(loader, paths), device)
+
+    monkeypatch.setattr(ImageFeatures, "__init__", noted)
+    return paths
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A whole run with every fast path on agrees with one on the plain path."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -55,16 +56,33 @@ def test_losses_and_predictions_agree(method, ship, monkeypatch):
     assert torch.equal(logits.argmax(dim=-1), plain_logits.argmax(dim=-1))
 
 
-def test_second_run_encodes_no_image_and_finds_the_same(ship, own_cache, tmp_path):
+def test_second_run_encodes_no_image_and_finds_the_same(ship, encoded, own_cache, tmp_path):
     def run(name: str, *pairs: object) -> tuple[int, dict]:
-        trainer, images = ship("TRAINER.FEATURES.VIEWS", 2, *pairs, folder=name), []
-        trainer.backbone.image.register_forward_hook(lambda encoder, batches, features: images.append(len(features)))
-        trainer.train()
-        return sum(images), json.loads((tmp_path / name / "results.json").read_text())["metrics"]
+        encoded.clear()
+        ship("TRAINER.FEATURES.VIEWS", 2, *pairs, folder=name).train()
+        return len(encoded), json.loads((tmp_path / name / "results.json").read_text())["metrics"]
 
-    encoded, metrics = run("first")
-    assert encoded == 2 * 12 + 12  # two views of the training images; test images
+    count, metrics = run("first")
+    assert count == 2 * 12 + 12  # two views of the training images; test images
     assert sorted(path.name.split("-")[0] for path in own_cache.glob("OxfordPets/*")) == ["test", "view0", "view1"]
     assert run("second") == (0, metrics)
-    assert run("off", "TRAINER.FEATURES.CACHE", False) == (encoded, metrics)
+    assert run("off", "TRAINER.FEATURES.CACHE", False) == (count, metrics)
     assert run("other_seed", "SEED", 2)[0] > 0
+
+
+def test_each_test_image_is_encoded_once_for_all_protocols_and_methods(train_py, encoded, pets):
+    """base2new, gzsl and fewshot of two methods whose recipes augment training images in other ways."""
+    short = ("OPTIM.MAX_EPOCH", 1, "TEST.FINAL_MODEL", "last_step")
+    augmented = {"CoOp": (), "TipAdapterF": ("INPUT.RRCROP_SCALE", "(0.5, 1.0)", "TRAINER.FEATURES.VIEWS", 2)}
+    for method, pairs in augmented.items():
+        base = train_py(method, f"{method}/base", *short, *pairs)
+        whole = train_py(method, f"{method}/all", *short, *pairs, classes="all")
+        assert (base.status, whole.status) == (0, 0)
+        if method == "CoOp":  # Tip-Adapter knows nothing of new classes
+            for classes in ("new", "all"):
+                flags = ("--eval-only", "--model-dir", base.folder, "--load-epoch", 1)
+                done = train_py(method, f"{method}/{classes}_of_base", *short, classes=classes, flags=flags)
+                assert done.status == 0, done.stderr
+    tested = json.loads((pets / "oxford_pets/split_zhou_OxfordPets.json").read_text())["test"]
+    images = [str(pets / "oxford_pets/images" / image) for image, _, _ in tested]
+    assert Counter(path for path in encoded if path in images) == Counter(images)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from fetch.hub import SCHEME, HubFile
 from fetch.prepare import files_of
 from fetch.sources import File, SourcesError, read_sources
 from protocols.catalogue import Dataset, known_names
@@ -35,6 +36,29 @@ def test_a_mirror_takes_the_place_of_single_datasets(tmp_path):
     assert sources["eurosat"] == read_sources()["eurosat"]
 
 
+def test_copies_elsewhere_are_as_the_file_but_for_what_they_say(tmp_path):
+    mirror = tmp_path / "mirror.yaml"
+    mirror.write_text(
+        "dtd: {files: [{url: 'http://one/dtd.tgz', extract: ., makes: images, size: 9, mirrors: "
+        "[{url: 'http://two/dtd.tgz'}, {drive: abc, name: all.zip, keep: dtd/images, extract: images}]}]}"
+    )
+    ((file,),) = [source.files for source in [read_sources(mirror)["dtd"]]]
+    assert file.mirrors == (
+        File("dtd.tgz", ("http://two/dtd.tgz",), extract=".", makes=("images",)),
+        File("all.zip", drive="abc", extract="images", keep="dtd/images", makes=("images",)),
+    )
+
+
+@pytest.mark.parametrize("name", ["stanford_cars", "sun397"])
+def test_datasets_whose_addresses_are_gone_have_copies_elsewhere(name):
+    images = [file for file in read_sources()[name].files if file.mirrors]
+    assert images
+    for file in images:
+        for mirror in file.mirrors:
+            assert mirror.is_archive and mirror.makes == file.makes
+            assert all(HubFile.at(url).path == mirror.name for url in mirror.urls if url.startswith(SCHEME))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -49,6 +73,9 @@ def test_a_mirror_takes_the_place_of_single_datasets(tmp_path):
         ("dtd: {files: [{url: http://mirror/a.zip, extract: ., makes: /etc}]}", "stay inside"),
         ("dtd: {files: [{url: http://mirror/a.zip, size: 5 GB}]}", "number of bytes"),
         ("dtd: x", "should be a mapping"),
+        ("dtd: {files: [{url: http://mirror/a.zip, mirrors: [http://other/a.zip]}]}", "should be a mapping"),
+        ("dtd: {files: [{url: http://mirror/a.zip, mirrors: [{page: http://other}]}]}", "unknown page"),
+        ("dtd: {files: [{url: http://mirror/a.zip, mirrors: [{keep: dtd}]}]}", "needs url"),
     ],
 )
 def test_a_file_at_fault_is_named_with_the_entry(text, message, tmp_path):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..run.progress import progress
@@ -36,6 +36,22 @@ class ImageFeatures:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
             yield self.encode(batch["img"].to(self.device)), batch["label"].to(self.device)
+
+
+class FullBatches(nn.Module):
+    """Encodes batches that are short of `size` images filled up to it, so that all are of one size.
+
+    How many images a batch has can change the last bits of each one's feature, on CPUs where there are few, on GPUs
+    by the kernels that are chosen. So filled, an image's feature is the same whatever images it is encoded with.
+    """
+
+    def __init__(self, encoder: nn.Module, size: int) -> None:
+        super().__init__()
+        self.encoder, self.size = encoder, size
+
+    def forward(self, images: Tensor) -> Tensor:
+        lacking = images[-1:].expand(max(0, self.size - len(images)), -1, -1, -1)
+        return self.encoder(torch.cat([images, lacking]) if len(lacking) else images)[: len(images)]
 
 
 class FeatureBank:

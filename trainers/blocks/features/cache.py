@@ -1,8 +1,9 @@
 """Features of images on disk: what one run has encoded, other runs read, bit for bit.
 
-One file for each pass over a list of images, `<dataset>/<what>-<key>-<checksum>.npy`. The key is a hash of all that
-the features' bits depend on. Files are written whole or not at all, so any number of runs can share a folder; any
-file can be deleted at any time.
+Each file, `<dataset>/<what>-<key>-<images>.npz`, has the features of the images that one run encoded because no file
+with this key had them; so runs on parts of a dataset share the images that they have in common. The key is a hash of
+all that the features' bits depend on beside the image. Files are written whole or not at all, so any number of runs
+can share a folder; any file can be deleted at any time.
 """
 
 import contextlib
@@ -19,8 +20,11 @@ from torch import Tensor, nn
 
 from .batches import Batch
 
-FORMAT = 2  # counted up when the same image comes to other bits
+FORMAT = 3  # counted up when the same image comes to other bits, or files have another form
 LIMIT = 20 * 10**9  # bytes; beyond, files that have not been read for longest are deleted
+HASH = 32  # hexadecimal digits of an image's name here, and of a key
+
+EncodeRows = Callable[[Sequence[int]], Batch]  # rows of a list of images to their features and labels
 
 
 def cache_folder() -> Path:
@@ -46,19 +50,18 @@ def hash_of_weights(module: nn.Module) -> str:
     return digest(parts())
 
 
-def hash_of_images(paths: Sequence[str]) -> str:
-    """A hash of a list of files in its order: their absolute paths, sizes and times of the last change."""
+def hashes_of_images(paths: Sequence[str]) -> np.ndarray:
+    """A hash (N,) of each file: of its absolute path, size and time of the last change. Raises OSError."""
 
-    def parts() -> Iterable[bytes]:
-        for path in paths:
-            about = os.stat(path)
-            yield f"{os.path.abspath(path)}\0{about.st_size} {about.st_mtime_ns}\0".encode()
+    def hash_of(path: str) -> str:
+        about = os.stat(path)
+        return digest([f"{os.path.abspath(path)}\0{about.st_size} {about.st_mtime_ns}".encode()])[:HASH]
 
-    return digest(parts())
+    return np.array([hash_of(path) for path in paths], dtype=f"S{HASH}")
 
 
 class FeatureCache:
-    """Features by what they were made from; `about`, JSON, is what all passes of a run have in common.
+    """Features by what they were made from; `about`, JSON, is what all of a run's have in common.
 
     Without a folder nothing is read or written. What goes wrong with the disk costs the cache, not the run.
     """
@@ -67,50 +70,62 @@ class FeatureCache:
         self.folder, self.about = folder and folder / dataset, about
 
     def batch(
-        self, what: str, items: Sequence, about: object, device: torch.device, encode: Callable[[], Batch]
+        self,
+        what: str,
+        items: Sequence,
+        about: object,
+        device: torch.device,
+        encode: EncodeRows,
+        together: bool = False,
     ) -> Batch:
-        """Features (N, D) and labels (N,) of items with impath and label: from disk, else `encode`'s, then stored.
+        """Features (N, D) and labels (N,) of items with impath and label: stored ones, else `encode`'s.
 
         `what` is a word for the file's name, `about`, JSON, what sets these features apart from the run's others.
+        With `together` they depend on the whole list in its order, and are read if they were stored for it.
         """
+        everything = range(len(items))
         if self.folder is None:
-            return encode()
+            return encode(everything)
         try:
-            images = hash_of_images([item.impath for item in items])
+            images = hashes_of_images([item.impath for item in items])
         except OSError:  # an image is not there, or not a file: the loader has more to say on that
-            return encode()
-        described = json.dumps([FORMAT, self.about, about, images], sort_keys=True)
-        stem = f"{what}-{digest([described.encode()])[:32]}"
-        stored = self.read(stem, len(items))
-        if stored is not None:
-            return stored.to(device), torch.tensor([item.label for item in items], device=device)
-        features, labels = encode()
-        self.write(stem, features)
-        return features, labels
+            return encode(everything)
+        described = json.dumps([FORMAT, self.about, about, digest([images.data]) if together else ""], sort_keys=True)
+        stem = f"{what}-{digest([described.encode()])[:HASH]}"
+        features, missing = self.read(stem, images)
+        if len(missing):
+            made, labels = encode(missing.tolist())
+            self.write(stem, images[missing], made)
+            if features is None:
+                return made, labels
+            features[missing] = made.float().cpu().numpy()
+        return torch.from_numpy(features).to(device), torch.tensor([item.label for item in items], device=device)
 
-    def read(self, stem: str, count: int) -> Tensor | None:
-        """The features (N, D), memory-mapped; None where there are none, or where these are damaged."""
-        for path in sorted(self.folder.glob(f"{stem}-*.npy")):
-            with contextlib.suppress(OSError, ValueError, EOFError):
-                found = np.load(path, mmap_mode="c")  # writing to it would change memory, not the file
-                if found.dtype == np.float32 and found.ndim == 2 and len(found) == count and is_whole(path, found):
-                    os.utime(path)
-                    print(f"Features of {count} images read from {path}")
-                    return torch.from_numpy(found)
-            print(f"{path} is damaged: the images are encoded again")
-            with contextlib.suppress(OSError):
-                path.unlink()
-        return None
+    def read(self, stem: str, images: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """Features (N, D) of the images, and the rows (M,) of those that no file has; None where no file has any."""
+        features, missing = None, np.arange(len(images))
+        for path in sorted(self.folder.glob(f"{stem}-*.npz")):
+            found, rows = load_or_delete(path, images[missing])
+            if len(found):
+                features = np.empty((len(images), found.shape[1]), np.float32) if features is None else features
+                features[missing[rows]] = found
+                missing = np.delete(missing, rows)
+            if not len(missing):
+                break
+        if features is not None:
+            count = len(images) - len(missing)
+            print(f"Features of {count:,} of {len(images):,} images read from {self.folder / stem}-….npz")
+        return features, missing
 
-    def write(self, stem: str, features: Tensor) -> None:
-        """Stores features (N, D) in a file that is there with its whole content or not at all."""
+    def write(self, stem: str, images: np.ndarray, features: Tensor) -> None:
+        """Stores features (N, D) of images (N,) in a file that is there with its whole content or not at all."""
         values = features.detach().float().cpu().contiguous().numpy()
-        path = self.folder / f"{stem}-{checksum(values)}.npy"
+        path = self.folder / f"{stem}-{digest([images.data])[:16]}.npz"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".unfinished", delete=False) as file:
                 try:
-                    np.save(file, values)
+                    np.savez(file, images=images, features=values)
                     file.flush()
                     os.replace(file.name, path)
                 except BaseException:
@@ -121,12 +136,42 @@ class FeatureCache:
         shrink(self.folder.parent, LIMIT)
 
 
-def checksum(values: np.ndarray) -> str:
-    return digest([str(values.shape).encode(), values.data])[:16]
+def load_or_delete(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a file has of the images (N,): features (M, D) and which rows of `images` these are (M,).
+
+    A file that is damaged has none, and is deleted.
+    """
+    nothing = np.empty((0, 0), np.float32), np.empty(0, int)
+    try:
+        found = load(path, images)
+        if len(found[0]):
+            os.utime(path)
+        return found
+    except FileNotFoundError:  # another run has deleted it, to stay within the limit
+        return nothing
+    except Exception:  # noqa: BLE001 - a damaged archive makes its readers raise almost anything
+        print(f"{path} is damaged: the images are encoded again")
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return nothing
 
 
-def is_whole(path: Path, values: np.ndarray) -> bool:
-    return path.stem.rsplit("-", 1)[-1] == checksum(values)
+def load(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a file that is whole; of one without such images the features are not read.
+
+    The archive has a checksum of each part, which is compared when the part is read.
+    """
+    with np.load(path) as file:
+        stored = file["images"]
+        order = np.argsort(stored)
+        at = order[np.searchsorted(stored, images, sorter=order).clip(max=len(order) - 1)]
+        rows = np.flatnonzero(stored[at] == images)
+        if not len(rows):
+            return np.empty((0, 0), np.float32), rows
+        features = file["features"]
+    if features.dtype != np.float32 or features.ndim != 2 or len(features) != len(stored):
+        raise ValueError(f"{path} has features {features.shape} of the type {features.dtype}")
+    return features[at[rows]], rows
 
 
 def shrink(folder: Path, limit: int) -> None:

@@ -17,6 +17,7 @@ from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
 from ..clip.prompts import template_of
 from ..keys import Key, Keys, defaults, one_of
+from ..run.classes import Classes
 
 Loss = tuple[Tensor, dict[str, float]]  # the loss, and what a training line shows beside it
 FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed form")  # in the order of tables
@@ -65,7 +66,7 @@ class FeatureClassifier(nn.Module):
         """
         super().__init__()
         self.options, self.backbone, self.dataset, self.learned = options, backbone, dataset, None
-        self.classnames: list[str] = []
+        self.classes = Classes(())
 
     @classmethod
     def of(cls, backbone: Backbone, classnames: Sequence[str], dataset: str = "", **options: object) -> Self:
@@ -76,14 +77,20 @@ class FeatureClassifier(nn.Module):
         made.select(classnames)
         return made
 
+    @property
+    def classnames(self) -> list[str]:
+        """Names of the classes that it classifies among."""
+        return list(self.classes)
+
     def select(self, classnames: Sequence[str]) -> None:
-        """Classifies among these classes from now on, in this order.
+        """Classifies among these classes from now on, in this order; Classes tell those of one name apart.
 
         Raises InputError naming classes that the learned state would have to know and does not.
         """
-        if self.classnames != list(classnames):
-            self.classes_changed(classnames)
-            self.classnames = list(classnames)
+        classes = Classes.of(classnames)
+        if self.classes != classes:
+            self.classes_changed(classes)
+            self.classes = classes
 
     def classes_changed(self, classnames: Sequence[str]) -> None:
         """Makes ready for other classes than before; the first ones too."""

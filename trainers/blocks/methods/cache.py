@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..errors import InputError
+from ..run.classes import Classes
 
 
 class Cache(nn.Module):
@@ -18,33 +19,30 @@ class Cache(nn.Module):
         self.register_buffer("labels", torch.zeros(0, dtype=torch.long))
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("beta", torch.tensor(beta))
-        self.owners: list[str] = []
+        self.owners = Classes(())
 
     def fill(self, keys: Tensor, labels: Tensor, owners: Sequence[str]) -> None:
         """Keeps keys (N, D) whose labels (N,) index the owners' class names."""
-        self.keys.data, self.labels, self.owners = keys.clone(), labels.clone(), list(owners)
+        self.keys.data, self.labels, self.owners = keys.clone(), labels.clone(), Classes.of(owners)
 
     def values(self, classnames: Sequence[str]) -> Tensor:
         """V (N, C): which key is of which of these classes; raises InputError for classes without a key."""
-        known = set(self.owners)
-        unknown = [name for name in classnames if name not in known]
+        classes = Classes.of(classnames)
+        unknown = [name for name, at in zip(classes, self.owners.find(classes), strict=True) if at is None]
         if unknown:
             raise InputError(
                 f"Tip-Adapter's cache has no images of {len(unknown)} classes: {', '.join(unknown[:10])}.\n"
                 "Evaluate on the classes that it was made from, or give it the others (SHIP synthesizes them)."
             )
-        position = {name: index for index, name in enumerate(classnames)}
-        columns = [position.get(name, len(classnames)) for name in self.owners]
-        if self.owners == list(classnames):
-            columns = list(range(len(classnames)))  # several classes may have one name
+        columns = [len(classes) if column is None else column for column in classes.find(self.owners)]
         column = torch.tensor(columns, device=self.labels.device)
-        return one_hot(column[self.labels], len(classnames) + 1)[:, :-1].float()
+        return one_hot(column[self.labels], len(classes) + 1)[:, :-1].float()
 
     def get_extra_state(self) -> dict:
-        return {"classnames": self.owners}
+        return self.owners.as_plain()
 
     def set_extra_state(self, state: dict) -> None:
-        self.owners = list(state["classnames"])
+        self.owners = Classes.from_plain(state)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Takes stored keys of any number; says so where they are of another backbone."""

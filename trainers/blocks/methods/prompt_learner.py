@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..clip.prompts import ClassSuffixes, readable, tokenize
 from ..clip.text_encoder import TextEncoder
 from ..errors import InputError
+from ..run.classes import Classes
 
 POSITIONS = ("end", "middle", "front")
 
@@ -47,7 +48,7 @@ class PromptLearner(nn.Module):
         self.ctx = nn.Parameter(start)
         self.position = position
         self._encoder = [encoder]  # in a list, so that its weights are not counted as this module's
-        self._owners = list(classnames)
+        self._owners = Classes.of(classnames)
         self.select(classnames)
 
     def announce(self) -> None:
@@ -63,8 +64,9 @@ class PromptLearner(nn.Module):
 
         Raises InputError naming those for which a class-specific context was not learned.
         """
-        rows = {name: row for row, name in enumerate(self._owners)}
-        unknown = [name for name in classnames if name not in rows]
+        classes = Classes.of(classnames)
+        rows = self._owners.find(classes)
+        unknown = [name for name, row in zip(classes, rows, strict=True) if row is None]
         if self.class_specific and unknown:
             raise InputError(
                 f"The class-specific context (TRAINER.COOP.CSC) knows nothing of {len(unknown)} classes: "
@@ -72,15 +74,13 @@ class PromptLearner(nn.Module):
                 "Evaluate on the classes that it was trained on, or train with CSC False."
             )
         n_ctx = self.ctx.shape[-2]
-        self._rows = [rows[name] for name in classnames] if self.class_specific else None
-        if self.class_specific and list(classnames) == self._owners:
-            self._rows = list(range(len(classnames)))  # where several classes have one name, each has its own row
-        self._suffixes = ClassSuffixes.of(self._encoder[0], classnames, self.context, n_ctx)
+        self._rows = rows if self.class_specific else None
+        self._suffixes = ClassSuffixes.of(self._encoder[0], classes, self.context, n_ctx)
         half = n_ctx // 2
         before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
         self._shared = 0 if self.class_specific else before
         self._order = self._token_order(before, n_ctx)[:, self._shared :]
-        self.classnames = list(classnames)
+        self.classes = classes
 
     def _token_order(self, before: int, n_ctx: int) -> Tensor:
         """For each class the order (C, M + S) of [context][suffix] with `before` context tokens before its name."""
@@ -103,7 +103,7 @@ class PromptLearner(nn.Module):
         return prefix, suffix, eot + n_ctx - shared
 
     def get_extra_state(self) -> dict:
-        return {"classnames": self._owners, "position": self.position}
+        return {**self._owners.as_plain(), "position": self.position}
 
     def set_extra_state(self, state: dict) -> None:
         position = state.get("position", self.position)
@@ -112,8 +112,8 @@ class PromptLearner(nn.Module):
                 f"The checkpoint's class names stand in position {position!r}, this run's in {self.position!r}: "
                 "CLASS_TOKEN_POSITION differs from the run that made it."
             )
-        self._owners = list(state["classnames"])
-        self.select(self.classnames)
+        self._owners = Classes.from_plain(state)
+        self.select(self.classes)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Takes a stored context of any number of classes; says what differs where it cannot be taken."""

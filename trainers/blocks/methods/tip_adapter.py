@@ -50,7 +50,7 @@ class TipAdapterF(FeatureClassifier):
         self.text_features = self.template_features(classnames)
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
-        self.learned.fill(features, labels, self.classnames)
+        self.learned.fill(features, labels, self.classes)
 
     def cache_logits(self, features: Tensor, beta: Tensor, values: Tensor) -> Tensor:
         """exp(−beta (1 − f · K)) · V of features (B, D): (B, C)."""
@@ -58,7 +58,7 @@ class TipAdapterF(FeatureClassifier):
 
     def forward(self, features: Tensor) -> Tensor:
         cache = self.learned
-        cached = self.cache_logits(features, cache.beta, cache.values(self.classnames))
+        cached = self.cache_logits(features, cache.beta, cache.values(self.classes))
         return self.logits(features, self.text_features) + cache.alpha * cached
 
     @torch.no_grad()
@@ -69,7 +69,7 @@ class TipAdapterF(FeatureClassifier):
         (top_beta, top_alpha), (betas, alphas) = self.options.SEARCH_SCALE, self.options.SEARCH_STEP
         beta = torch.linspace(0.1, top_beta, betas + 1, device=features.device)[:-1]
         alpha = torch.linspace(0.1, top_alpha, alphas + 1, device=features.device)[:-1]
-        without, values = self.logits(features, self.text_features), self.learned.values(self.classnames)
+        without, values = self.logits(features, self.text_features), self.learned.values(self.classes)
         right = torch.stack(
             [self.count_right(without, self.cache_logits(features, b, values), alpha, labels) for b in beta]
         )

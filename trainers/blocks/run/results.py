@@ -10,6 +10,7 @@ import dassl
 import torch
 from torch import Tensor
 
+from .classes import Classes
 from .files import replace_file
 from .identity import config_hash, to_plain
 
@@ -27,10 +28,10 @@ def run_record(
     sources: Mapping[str, Mapping] | None = None,
 ) -> dict:
     """The record of one evaluation; predicted and true labels (N,) index the class names."""
-    right = predicted == labels
+    classes, right = Classes.of(classnames), predicted == labels
     per_class = {
         name: round(100.0 * right[labels == label].float().mean().item(), 4)
-        for label, name in enumerate(classnames)
+        for label, name in enumerate(classes.distinct())
         if (labels == label).any()
     }
     return {
@@ -44,7 +45,7 @@ def run_record(
         "total": len(labels),
         "correct": int(right.sum()),
         "per_class_accuracy": per_class,
-        "classnames": list(classnames),
+        **classes.as_plain(),
         "config": to_plain(cfg),
         "config_hash": config_hash(cfg, sources),
         "sources": dict(sources or {}),

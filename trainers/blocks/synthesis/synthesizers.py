@@ -13,6 +13,7 @@ from ..clip.backbone import Backbone
 from ..clip.prompts import ClassSuffixes
 from ..errors import InputError
 from ..features.batches import Batch, Batches, FeatureBank
+from ..run.classes import Classes
 from .prompt_vae import PromptVAE
 
 
@@ -205,7 +206,7 @@ def made_together(
         yield from zip(items, zip(made, labels, strict=True), strict=True)
 
 
-def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
+def classes_to_synthesize(cfg, known: Classes) -> Classes:
     """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
 
     base: the new classes, which the run's dataset keeps for evaluation; reads its lists, no image. all: the
@@ -214,7 +215,7 @@ def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
     """
     subset = cfg.DATASET.SUBSAMPLE_CLASSES
     if subset == "all":
-        return list(known)
+        return known
     if subset != "base":
         raise InputError(
             f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
@@ -223,7 +224,8 @@ def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
     other = cfg.clone()
     other.defrost()
     other.DATASET.SUBSAMPLE_CLASSES = "new"
-    names = [name for name in build_dataset(other).classnames if name not in known]
-    if not names:
+    found = Classes.of_dataset(build_dataset(other))
+    new = found.take([row for row, at in enumerate(known.find(found)) if at is None])
+    if not new:
         raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
-    return names
+    return new

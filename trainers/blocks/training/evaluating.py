@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from ..errors import InputError
-from ..features.batches import ImageFeatures, extract
 from ..run.checkpoints import checkpoint_path, load_state
+from ..run.classes import Classes
 from ..run.files import cannot_write, sha256_of
 from ..run.results import TRAINING, read_record, run_record, write_record
 from . import gzsl
@@ -21,8 +21,13 @@ class EvaluatingTrainer(ResumableTrainer):
     """Tests with Dassl's evaluator, and writes results.json.
 
     A subclass sets `classifier`, `backbone`, `mode`, `code` and `model_record` while it builds its model, and has
-    `evaluation_features`, `learned` and `made_by`.
+    `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
+
+    @property
+    def classes(self) -> Classes:
+        """The classes of the run's dataset."""
+        return Classes.of_dataset(self.dm.dataset)
 
     def before_train(self) -> None:
         if self.cfg.TEST.FINAL_MODEL == "best_val" and self.val_loader is None:  # Dassl would take the test set
@@ -46,9 +51,7 @@ class EvaluatingTrainer(ResumableTrainer):
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
-            record = run_record(
-                self.cfg, metrics, self.dm.dataset.classnames, logits.argmax(dim=-1), labels, self.sources
-            )
+            record = run_record(self.cfg, metrics, self.classes, logits.argmax(dim=-1), labels, self.sources)
             about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
             checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
             model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
@@ -68,10 +71,12 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def seen_classes(self) -> Tensor | None:
         """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
-        names, known = self.dm.dataset.classnames, set(self.model_record.get("classnames", ()))
-        if self.model_record.get("dataset") != self.cfg.DATASET.NAME or not known < set(names):
+        if self.model_record.get("dataset") != self.cfg.DATASET.NAME:
             return None
-        return torch.tensor([name in known for name in names], device=self.device)
+        known = Classes.from_plain({"classnames": (), **self.model_record})
+        if None in self.classes.find(known) or len(known) >= len(self.classes):
+            return None
+        return torch.tensor([row is not None for row in known.find(self.classes)], device=self.device)
 
     def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         seen = self.seen_classes()
@@ -84,13 +89,13 @@ class EvaluatingTrainer(ResumableTrainer):
     def penalties(self) -> Tensor:
         """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION_COST's penalty on seen classes, or 0."""
         seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
-        nothing = torch.zeros(len(self.dm.dataset.classnames), device=self.device)
+        nothing = torch.zeros(len(self.classes), device=self.device)
         if seen is None or not cost or not self.has_own_validation_images():
             return nothing
-        images = self.val_loader.dataset
-        mine = [index for index, item in enumerate(self.dm.dataset.val) if seen[item.label]]
-        loader = DataLoader(Subset(images, mine), self.cfg.DATALOADER.TEST.BATCH_SIZE)
-        features, labels = extract(ImageFeatures(self.backbone.encode_image, loader, self.device), "val, seen")
+        val = self.dm.dataset.val
+        mine = [index for index, item in enumerate(val) if seen[item.label]]
+        images, items = Subset(self.val_loader.dataset, mine), [val[index] for index in mine]
+        features, labels = self.plain_features(images, items, "val, seen")
         chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
         return torch.where(seen, chosen, nothing)
@@ -98,8 +103,8 @@ class EvaluatingTrainer(ResumableTrainer):
     @contextmanager
     def among_own_classes(self) -> Iterator[None]:
         """Classifies among the dataset's classes for a while, whatever classes are trained among."""
-        before = self.classifier.classnames
-        self.classifier.select(self.dm.dataset.classnames)
+        before = self.classifier.classes
+        self.classifier.select(self.classes)
         yield
         self.classifier.select(before)
 

@@ -1,18 +1,19 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from dassl.data import DataManager
 from dassl.data.data_manager import DatasetWrapper
+from dassl.data.datasets import Datum
 from dassl.data.transforms import build_transform
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone, load_backbone
@@ -21,7 +22,7 @@ from ..clip.class_names import check_class_names
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
 from ..errors import InputError
-from ..features.batches import Batch, Batches, Extract, FeatureBank, ImageFeatures
+from ..features.batches import Batch, Batches, Extract, FeatureBank, FullBatches, ImageFeatures
 from ..features.cache import FeatureCache, cache_folder, hash_of_weights
 from ..features.devices import MANY, extractor, usable_devices
 from ..methods import METHODS, FeatureClassifier
@@ -36,6 +37,8 @@ from .keys import check_values
 from .resumable import Stage
 
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
+PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
+PLAIN_STEPS = ("normalize", "instance_norm")  # of INPUT.TRANSFORMS, likewise
 
 
 class FeatureTrainer(EvaluatingTrainer):
@@ -58,7 +61,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def build_method(self, name: str) -> FeatureClassifier:
         method, options = METHODS[name], self.cfg.TRAINER.get(METHODS[name].node, {})
-        return method.of(self.backbone, self.dm.dataset.classnames, self.cfg.DATASET.NAME, **options)
+        return method.of(self.backbone, self.classes, self.cfg.DATASET.NAME, **options)
 
     @property
     def schedule_per_step(self) -> bool:
@@ -130,7 +133,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
-        check_class_names(self.dm.dataset.classnames, tokenizer())
+        check_class_names(self.classes, tokenizer())
         self.classifier = self.build_classifier()
         print("Turning off gradients in both the image and the text encoder")
         name, module = self.learned()
@@ -183,14 +186,29 @@ class FeatureTrainer(EvaluatingTrainer):
     def encode_views(self, views: int) -> FeatureBank:
         images = self.image_loader.dataset
         images = images.images if isinstance(images, OwnView) else images  # a bank's views have numbers of their own
-        with self.clock("features"), self.extractor(views * len(images)) as extract:
-            return FeatureBank.of(extract, images, views, self.seed, self.cached_view)
+        with self.clock("features"):
+            if not self.cfg.TRAINER.FEATURES.AUGMENT:
+                features, labels = self.plain_features(images, self.dm.dataset.train_x, "train")
+                return FeatureBank(features[None], labels)
+            with self.extractor(self.backbone.image, views * len(images)) as extract:
+                return FeatureBank.of(extract, images, views, self.seed, self.cached_view)
 
-    def extractor(self, count: int) -> AbstractContextManager[Extract]:
+    def plain_features(self, images: Dataset, items: Sequence[Datum], title: str) -> Batch:
+        """Features (N, D) and labels (N,) of items as the test sees them, `images`; each image is encoded once."""
+        encoder = FullBatches(self.backbone.image, self.cfg.DATALOADER.TEST.BATCH_SIZE)
+
+        def encode(rows: Sequence[int]) -> Batch:
+            # a loader draws random numbers even where nothing is random
+            with own_random_numbers(0), self.extractor(encoder, len(rows)) as extract:
+                return extract(Subset(images, rows), title)
+
+        return self.cache.batch("test", items, plain_view(self.cfg.INPUT), self.device, encode)
+
+    def extractor(self, encoder: nn.Module, count: int) -> AbstractContextManager[Extract]:
         """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
         pays = self.cfg.TRAINER.FEATURES.DEVICES or count >= MANY
         return extractor(
-            self.backbone.image,
+            encoder,
             self.devices if pays else self.devices[:1],
             batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
@@ -198,14 +216,15 @@ class FeatureTrainer(EvaluatingTrainer):
         )
 
     def cached_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
-        random = [self.seed, view] if self.cfg.TRAINER.FEATURES.AUGMENT else None
-        return self.cache.batch(f"view{view}", self.dm.dataset.train_x, ["train", random], self.device, encode)
+        """An augmented view of all training images, whose random numbers follow from each one's place in the list."""
+        about = {"input": to_plain(self.cfg.INPUT), "random": [self.seed, view]}
+        items = self.dm.dataset.train_x
+        return self.cache.batch(f"view{view}", items, about, self.device, lambda rows: encode(), together=True)
 
     @cached_property
     def cache(self) -> FeatureCache:
-        """Features on disk, with all in the key that the bits of a feature depend on."""
+        """Features on disk, with all in the key that the bits of a feature depend on, but for what the view is."""
         about = {
-            "input": to_plain(self.cfg.INPUT),
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.model.visual),
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
@@ -228,10 +247,7 @@ class FeatureTrainer(EvaluatingTrainer):
         if split not in self._evaluation_features:
             images = (self.val_loader if split == "val" else self.test_loader).dataset
             items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
-            # a loader draws random numbers even where nothing is random
-            with own_random_numbers(0), self.extractor(len(items)) as extract:
-                encode = partial(extract, images, split)
-                self._evaluation_features[split] = self.cache.batch(split, items, "test", self.device, encode)
+            self._evaluation_features[split] = self.plain_features(images, items, split)
         return self._evaluation_features[split]
 
     # --- training
@@ -317,6 +333,12 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
+
+
+def plain_view(options: CfgNode) -> dict:
+    """What of INPUT decides how the test sees an image, as JSON; the rest is for training alone."""
+    steps = [step for step in options.TRANSFORMS if step in PLAIN_STEPS]
+    return {"steps": steps, **{key: to_plain(options[key]) for key in PLAIN_KEYS}}
 
 
 def check_resolution(cfg: CfgNode, backbone: Backbone) -> None:

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import threading
+from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,24 +25,29 @@ def items(tmp_path) -> list[SimpleNamespace]:
 
 
 class Encoder:
-    """Gives other features each time that it is asked."""
+    """Gives other features each time that it is asked, and notes for which rows it is."""
 
-    def __init__(self, items: list) -> None:
-        self.items, self.calls = items, 0
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
 
-    def __call__(self) -> tuple[torch.Tensor, torch.Tensor]:
-        self.calls += 1
+    @property
+    def calls(self) -> int:
+        return len(self.asked)
+
+    def __call__(self, items: list, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        self.asked.append(list(rows))
         draw = torch.Generator().manual_seed(self.calls)
-        return torch.randn(len(self.items), 8, generator=draw), torch.tensor([item.label for item in self.items])
+        return torch.randn(len(rows), 8, generator=draw), torch.tensor([items[row].label for row in rows])
 
 
 @pytest.fixture
 def ask(tmp_path, items):
     """Features from a new cache, with the encoder that counts."""
-    encoder = Encoder(items)
+    encoder = Encoder()
 
-    def ask(items=items, about="", what="test", common=None, folder=tmp_path / "cache"):
-        return FeatureCache(folder, "Pets", common).batch(what, items, about, CPU, encoder)
+    def ask(items=items, about="", what="test", common=None, folder=tmp_path / "cache", together=False):
+        cache = FeatureCache(folder, "Pets", common)
+        return cache.batch(what, items, about, CPU, partial(encoder, items), together)
 
     ask.encoder, ask.folder = encoder, tmp_path / "cache/Pets"
     return ask
@@ -49,7 +57,7 @@ def test_second_time_reads_the_same_bits_and_encodes_nothing(ask):
     (first, labels), (second, again) = ask(), ask()
     assert torch.equal(first, second) and torch.equal(labels, again)
     assert ask.encoder.calls == 1
-    assert [path.suffix for path in ask.folder.iterdir()] == [".npy"]
+    assert [path.suffix for path in ask.folder.iterdir()] == [".npz"]
 
 
 def test_labels_are_those_of_the_dataset(ask, items):
@@ -76,8 +84,6 @@ def changed_image(items: list) -> dict:
     "change",
     [
         changed_image,
-        lambda items: {"items": items[::-1]},
-        lambda items: {"items": items[:3]},
         lambda items: {"about": "val"},
         lambda items: {"common": {"weights": "others"}},
     ],
@@ -88,10 +94,70 @@ def test_other_images_transform_or_weights_are_encoded(ask, items, change):
     assert ask.encoder.calls == 2
 
 
+def test_images_that_other_lists_have_too_are_encoded_once(ask, items):
+    """Whichever list comes first, and in whatever order."""
+    first, _ = ask(items=items[1:3])
+    whole, labels = ask()
+    assert torch.equal(whole[1:3], first)
+    assert labels.tolist() == [0, 1, 0, 1]
+    assert torch.equal(ask(items=[items[3], items[0], items[3]])[0], whole[[3, 0, 3]])
+    assert ask.encoder.asked == [[0, 1], [0, 3]]
+
+
+def test_features_that_depend_on_their_list_are_those_of_this_list(ask, items):
+    whole, _ = ask(together=True)
+    for some in (items[:3], items[::-1]):
+        ask(items=some, together=True)
+    assert ask.encoder.asked == [[0, 1, 2, 3], [0, 1, 2], [0, 1, 2, 3]]
+    assert torch.equal(ask(together=True)[0], whole)
+    assert ask.encoder.calls == 3
+
+
+def test_writers_at_once_leave_whole_files(ask, items):
+    """Lists that overlap, from several threads, as from several processes: no lock is held."""
+    lists = [items[:2], items[1:3], items[2:], items] * 3
+    threads = [threading.Thread(target=ask, kwargs={"items": some}) for some in lists]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    before = ask.encoder.calls
+    assert torch.equal(ask()[0][2:], ask(items=items[2:])[0])
+    assert ask.encoder.calls == before
+    assert {path.suffix for path in ask.folder.iterdir()} == {".npz"}
+
+
+def test_what_a_killed_writer_left_is_passed_over(ask):
+    ask.folder.mkdir(parents=True)
+    (ask.folder / "tmpabc.unfinished").write_bytes(b"half a file")
+    first = ask()[0]
+    assert torch.equal(ask()[0], first)
+    assert ask.encoder.calls == 1
+
+
+def test_file_that_another_run_deletes_while_it_is_looked_for_is_no_damage(ask, monkeypatch, capsys):
+    ask()
+
+    def gone(path):
+        path.unlink(missing_ok=True)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(np, "load", gone)
+    assert ask()[0].shape == (4, 8)
+    assert "damaged" not in capsys.readouterr().out
+
+
 def flip(path) -> None:
     content = bytearray(path.read_bytes())
-    content[-3] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def rewrite(path, **parts) -> None:
+    """The file with some of its parts replaced."""
+    with np.load(path) as file:
+        parts = {**file, **parts}
+    np.savez(path, **parts)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +167,9 @@ def flip(path) -> None:
         lambda path: path.write_bytes(path.read_bytes()[:-8]),
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"not an array"),
-        lambda path: np.save(path, np.zeros((4, 8), dtype=np.float64)),
-        lambda path: np.save(path, np.zeros((3, 8), dtype=np.float32)),
+        lambda path: rewrite(path, features=np.zeros((4, 8), dtype=np.float64)),
+        lambda path: rewrite(path, features=np.zeros((3, 8), dtype=np.float32)),
+        lambda path: rewrite(path, images=np.zeros(0, dtype="S32")),
     ],
 )
 def test_damaged_file_is_replaced_with_a_notice(ask, damage, capsys):
@@ -116,10 +183,10 @@ def test_damaged_file_is_replaced_with_a_notice(ask, damage, capsys):
 
 
 def test_full_disk_costs_the_cache_and_not_the_run(ask, monkeypatch, capsys):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(np, "savez", full)
     assert ask()[0].shape == ask()[0].shape == (4, 8)
     assert capsys.readouterr().out.count("No space left on device") == 2
     assert (ask.encoder.calls, list(ask.folder.iterdir())) == (2, [])

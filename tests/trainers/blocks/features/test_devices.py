@@ -17,7 +17,7 @@ from trainers.blocks.features import devices as sharing
 from trainers.blocks.features.devices import extractor, shares, usable_devices
 
 CPU = torch.device("cpu")
-VIEWS = ("TRAINER.FEATURES.VIEWS", 2, "DATALOADER.TEST.BATCH_SIZE", 5)
+VIEWS = ("TRAINER.FEATURES.VIEWS", 2, "DATALOADER.TEST.BATCH_SIZE", 4)
 TWO = ("TRAINER.FEATURES.DEVICES", 2)
 NO_CACHE = ("TRAINER.FEATURES.CACHE", False)
 
@@ -50,8 +50,8 @@ def test_features_and_errors_are_those_of_one_process(ship, as_from_train_py):
         trainer.backbone.image.in_bf16 = True  # so that it shows whether the processes know
     torch.manual_seed(5)
     expected = features_of(alone)
-    with shared.extractor(12) as extract:
-        shared.extractor = lambda count: nullcontext(extract)
+    with shared.extractor(shared.backbone.image, 12) as extract:
+        shared.extractor = lambda encoder, count: nullcontext(extract)
         torch.manual_seed(5)
         found = features_of(shared)
         assert len(multiprocessing.active_children()) == 2

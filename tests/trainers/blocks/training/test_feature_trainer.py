@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn.functional import normalize
+from torch.utils.data import Subset
 
 from tests.golden import make_inputs
 
@@ -119,24 +120,29 @@ def test_evaluation_features_are_those_of_the_splits_own_images(split, ship):
         torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
 
 
-def count_encoded(trainer, split: str) -> int:
-    images: list[int] = []
-    trainer.backbone.image.register_forward_hook(lambda encoder, batch, features: images.append(len(features)))
-    trainer.evaluation_features(split)
-    return sum(images)
+@pytest.fixture
+def count(encoded):
+    """How many images a trainer encodes for a split."""
+
+    def count(trainer, split: str = "test") -> int:
+        encoded.clear()
+        trainer.evaluation_features(split)
+        return len(encoded)
+
+    return count
 
 
-@pytest.mark.parametrize(("split", "count"), [("val", 6), ("test", 12)])
-def test_a_changed_image_of_the_split_is_encoded_again(split, count, ship):
-    assert count_encoded(ship(*COOP), split) == count
-    assert count_encoded(ship(*COOP), split) == 0
+@pytest.mark.parametrize(("split", "size"), [("val", 6), ("test", 12)])
+def test_a_changed_image_of_the_split_is_encoded_again(split, size, ship, count):
+    assert count(ship(*COOP), split) == size
+    assert count(ship(*COOP), split) == 0
     trainer = ship(*COOP)
     other = {"val": trainer.dm.dataset.test, "test": trainer.dm.dataset.val}[split]
     make_inputs.Image.new("RGB", (64, 64)).save(other[0].impath, format="PNG")
-    assert count_encoded(ship(*COOP), split) == 0
+    assert count(ship(*COOP), split) == 0
     own = {"val": trainer.dm.dataset.val, "test": trainer.dm.dataset.test}[split]
     make_inputs.Image.new("RGB", (64, 64)).save(own[0].impath, format="PNG")
-    assert count_encoded(ship(*COOP), split) == count
+    assert count(ship(*COOP), split) == 1
 
 
 @pytest.fixture
@@ -153,20 +159,66 @@ def other_clip(tiny_clip, tmp_path) -> Path:
     [
         ("INPUT.INTERPOLATION", "nearest"),
         ("INPUT.PIXEL_MEAN", "[0.5, 0.5, 0.5]"),
+        ("INPUT.PIXEL_STD", "[0.5, 0.5, 0.5]"),
+        ("INPUT.TRANSFORMS", "('random_resized_crop', 'random_flip')"),
+        ("INPUT.TRANSFORMS", "('random_flip', 'normalize', 'instance_norm')"),
         ("DATALOADER.TEST.BATCH_SIZE", 7),
         ("TRAINER.COOP.PREC", "bf16"),
         ("TRAINER.FEATURES.IMAGE_PREC", "bf16"),
     ],
 )
-def test_features_are_not_read_where_what_made_them_differs(pairs, ship):
-    assert count_encoded(ship(*COOP), "test") == 12
-    assert count_encoded(ship(*COOP, "OPTIM.LR", 0.5, "SEED", 2), "test") == 0
-    assert count_encoded(ship(*COOP, *pairs), "test") == 12
+def test_features_are_not_read_where_what_made_them_differs(pairs, ship, count):
+    assert count(ship(*COOP)) == 12
+    assert count(ship(*COOP, *pairs)) == 12
 
 
-def test_features_of_another_backbone_are_not_read(ship, other_clip):
-    assert count_encoded(ship(*COOP), "test") == 12
-    assert count_encoded(ship(*COOP, backbone=other_clip), "test") == 12
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        ("OPTIM.LR", 0.5, "SEED", 2),
+        ("INPUT.RRCROP_SCALE", "(0.1, 0.2)"),
+        ("INPUT.TRANSFORMS", "('normalize',)"),
+        ("TRAINER.FEATURES.AUGMENT", False),
+    ],
+)
+def test_features_are_read_where_training_alone_differs(pairs, ship, count):
+    assert count(ship(*COOP)) == 12
+    assert count(ship(*COOP, *pairs)) == 0
+
+
+def test_features_of_another_backbone_are_not_read(ship, other_clip, count):
+    assert count(ship(*COOP)) == 12
+    assert count(ship(*COOP, backbone=other_clip)) == 12
+
+
+def test_parts_of_a_dataset_share_features_that_are_bit_for_bit_their_own(ship, count):
+    """A feature does not depend on the images beside it, so that it does not matter which run came first."""
+    own = {part: ship(*COOP, "TRAINER.FEATURES.CACHE", False, classes=part) for part in ("all", "base", "new")}
+    asked = [count(ship(*COOP, classes="new")), count(ship(*COOP, classes="all")), count(ship(*COOP))]
+    assert asked == [12, 12, 0]
+    for part, trainer in own.items():
+        shared = ship(*COOP, classes=part).evaluation_features("test")
+        assert [torch.equal(*pair) for pair in zip(shared, trainer.evaluation_features("test"), strict=True)] == [
+            True
+        ] * 2
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_feature_of_few_images_is_that_among_many(images, ship):
+    """Where a batch of few would be computed in another way, as by PyTorch on a CPU."""
+    trainer = ship(*COOP, "TRAINER.FEATURES.CACHE", False)
+    items, dataset = trainer.dm.dataset.test, trainer.test_loader.dataset
+    whole, _ = trainer.plain_features(dataset, items, "all")
+    some, labels = trainer.plain_features(Subset(dataset, range(images)), items[:images], "some")
+    assert torch.equal(some, whole[:images])
+    assert labels.tolist() == [item.label for item in items[:images]]
+
+
+def test_training_images_that_are_not_augmented_are_kept_by_image(ship, encoded):
+    first = ship(*COOP, "TRAINER.FEATURES.AUGMENT", False, "DATASET.NUM_SHOTS", 2).bank()
+    more = ship(*COOP, "TRAINER.FEATURES.AUGMENT", False, "DATASET.NUM_SHOTS", -1).bank()
+    assert (first.features.shape[:2], more.features.shape[:2]) == ((1, 6), (1, 18))
+    assert len(encoded) == len(set(encoded)) == 18
 
 
 def test_views_of_another_seed_or_transform_are_not_read(ship):
