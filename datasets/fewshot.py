@@ -3,7 +3,7 @@
 import io
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from itertools import chain
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-from .parts import by_label, check_subset, first_half, random_half, split_trainval, subsample_classes
+from .parts import by_label, check_subset, first_half, halves, random_half, split_trainval, subsample_classes
 from .splits import DatasetError, Parts, find_among, first_few, missing_images, read_split, user_cache, write_split
 from .upstream_cache import read_upstream_cache
 
@@ -46,6 +46,7 @@ class FewShotDataset(DatasetBase):
     layout = ""  # what the folder must hold, for error messages
     test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
     writes = True  # saves what it draws; False for tools
+    left_out: Sequence[str] = ()  # names of the classes that SUBSAMPLE_CLASSES leaves out, in the order of labels
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -200,6 +201,9 @@ class FewShotDataset(DatasetBase):
             say_what_is_short(train, num_shots)
             train, val = self.few_shot(train, val, num_shots, seed)
         base_labels = partial(random_half, split=self.class_split) if self.class_split else self.base_labels
+        names = {item.label: item.classname for item in train}
+        other = {"base": "new", "new": "base"}.get(subset)
+        self.left_out = [names[label] for label in halves(sorted(names), base_labels)[other]] if other else []
         return subsample_classes(train, val, test, subset=subset, base_labels=base_labels)
 
     def base_labels(self, labels: list[int]) -> list[int]:

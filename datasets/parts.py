@@ -66,6 +66,15 @@ def random_half(labels: list[int], split: int) -> list[int]:
     return random.Random(split).sample(labels, math.ceil(len(labels) / 2))
 
 
+def halves(labels: list[int], base_labels: Callable[[list[int]], list[int]]) -> dict[str, list[int]]:
+    """The sorted labels of the base and of the new classes."""
+    base = set(base_labels(labels))
+    return {
+        "base": [label for label in labels if label in base],
+        "new": [label for label in labels if label not in base],
+    }
+
+
 def subsample_classes(
     *parts: list[Datum], subset: str, base_labels: Callable[[list[int]], list[int]] = first_half
 ) -> Parts:
@@ -78,8 +87,7 @@ def subsample_classes(
         raise DatasetError(
             f"DATASET.SUBSAMPLE_CLASSES {subset}: base and new classes need at least two, and there is {len(labels)}."
         )
-    base = set(base_labels(labels))
-    selected = [label for label in labels if (label in base) == (subset == "base")]
+    selected = halves(labels, base_labels)[subset]
     relabel = {label: index for index, label in enumerate(selected)}
     return tuple(
         [

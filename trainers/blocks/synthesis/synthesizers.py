@@ -1,11 +1,13 @@
 """Class names to synthesized features: SHIP's way, and the controls that it is compared with."""
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import TypeVar
 
 import torch
-from dassl.data.datasets import build_dataset
+from dassl.data.datasets import DatasetBase, build_dataset
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -205,14 +207,13 @@ def made_together(
         yield from zip(items, zip(made, labels, strict=True), strict=True)
 
 
-def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
+def classnames_to_synthesize(cfg, dataset: DatasetBase) -> list[str]:
     """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
 
-    base: the new classes, which the run's dataset keeps for evaluation; reads its lists, no image. all: the
-    known classes themselves, which then get synthesized features beside those of their images.
-    Raises InputError where there are none.
+    base: the new classes, which the run's dataset keeps for evaluation. all: the known classes themselves, which
+    then get synthesized features beside those of their images. Raises InputError where there are none.
     """
-    subset = cfg.DATASET.SUBSAMPLE_CLASSES
+    subset, known = cfg.DATASET.SUBSAMPLE_CLASSES, dataset.classnames
     if subset == "all":
         return list(known)
     if subset != "base":
@@ -220,10 +221,18 @@ def classnames_to_synthesize(cfg, known: Sequence[str]) -> list[str]:
             f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
             "set it to base (the new classes' features are then synthesized) or to all."
         )
-    other = cfg.clone()
-    other.defrost()
-    other.DATASET.SUBSAMPLE_CLASSES = "new"
-    names = [name for name in build_dataset(other).classnames if name not in known]
+    names = [name for name in new_classnames(cfg, dataset) if name not in known]
     if not names:
         raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
     return names
+
+
+def new_classnames(cfg, dataset: DatasetBase) -> Sequence[str]:
+    """Names of the new classes, where the dataset is of the base classes; reads lists at most, no image."""
+    if hasattr(dataset, "left_out"):
+        return dataset.left_out
+    other = cfg.clone()  # a loader of another checkout: it is asked for the other half
+    other.defrost()
+    other.DATASET.SUBSAMPLE_CLASSES = "new"
+    with redirect_stdout(io.StringIO()):  # what it says of that half would be taken for what is trained on
+        return build_dataset(other).classnames
