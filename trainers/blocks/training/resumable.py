@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dassl.engine import TrainerX
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -21,6 +20,7 @@ from ..run.identity import config_hash, to_plain
 from ..run.interruption import Stopped, StopSignals
 from ..run.sources import comparable, sources_of
 from ..run.states import SavedState, StateFolder, StateSaver, write_failed
+from .epochs import EpochTrainer
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -44,7 +44,7 @@ class Stage:
         return cls(title, batches, loss, optimizer, build_lr_scheduler(optimizer, optim), optim.MAX_EPOCH)
 
 
-class ResumableTrainer(TrainerX):
+class ResumableTrainer(EpochTrainer):
     """Saves the state after each epoch of each stage, and takes it up when the run is started again.
 
     A subclass sets `numerics`, calls `begin` while it builds its model, and `resume_stage` when a stage begins;
