@@ -54,6 +54,7 @@ from configuration import check, default_cfg, setup_cfg
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
 from trainers.blocks.run.files import cannot_write
+from trainers.blocks.run.memory import is_out_of_memory, out_of_memory
 from trainers.blocks.run.opening import opening
 from trainers.blocks.run.results import EVALUATION, TRAINING, write_config
 from trainers.blocks.run.sources import sources_of
@@ -151,12 +152,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FloatingPointError as error:
         fail(error, status=3)
     except OSError as error:
+        if is_out_of_memory(error):
+            fail(out_of_memory(error, "this run", {}))
         if error.errno in UNWRITABLE:
             fail(cannot_write(error.filename or "a file", error))
         fail(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.")
     except KeyboardInterrupt:
         fail("stopped by SIGINT", status=130)
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            fail(out_of_memory(error, "this run", {}))
         write_log(traceback.format_exc())
         raise
 

@@ -32,6 +32,7 @@ from .blocks.training.keys import extend_cfg
 __all__ = ["SHIP", "extend_cfg"]
 
 STAGE_ONE = "PromptVAE"
+SIZES = tuple(f"TRAINER.SHIP.{name}" for name in ("LATENT_DIM", "ENCODER_DIM", "GENERATOR_DIM", "N_CTX"))
 
 
 @TRAINER_REGISTRY.register()
@@ -39,6 +40,14 @@ class SHIP(FeatureTrainer):
     @property
     def options(self) -> CfgNode:
         return self.cfg.TRAINER.SHIP
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        return SIZES
+
+    @property
+    def step_sizes(self) -> tuple[str, ...]:
+        return *super().step_sizes, "TRAINER.SHIP.SYNTHESIZED", "TRAINER.SHIP.AHEAD"
 
     @property
     def method(self) -> str:
@@ -96,7 +105,8 @@ class SHIP(FeatureTrainer):
 
     def vae_stage(self) -> Stage:
         batches = self.feature_batches(self.options.BATCH_SIZE)
-        return Stage.of(STAGE_ONE, batches, self.vae_loss, self.vae, self.options.OPTIM)
+        sizes = ("TRAINER.SHIP.BATCH_SIZE", "TRAINER.TEXT_CHUNK", *SIZES)
+        return Stage.of(STAGE_ONE, batches, self.vae_loss, self.vae, self.options.OPTIM, sizes)
 
     def vae_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         weight = annealed(self.options.KL_WEIGHT, self.epoch, self.options.KL_ANNEAL)

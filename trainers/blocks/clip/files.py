@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError, did_you_mean
 from ..run.files import sha256_of
+from ..run.memory import is_out_of_memory
 from .torchscript import is_torchscript, read_tensors
 
 # What configurations name files from: the checkout that this is in. Installed, it is in none.
@@ -32,6 +33,8 @@ def read_clip(name: str) -> dict[str, Tensor]:
     try:
         state = read_state(path)
     except Exception as error:  # a damaged or forged file makes its readers raise almost anything
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{path} cannot be read as a checkpoint: it is truncated, or not a PyTorch file of weights ({reason})."

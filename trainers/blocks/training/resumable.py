@@ -36,12 +36,16 @@ class Stage:
     scheduler: torch.optim.lr_scheduler.LRScheduler
     epochs: int
     per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
+    sizes: tuple[str, ...] = ()  # keys that decide how much memory a step takes
 
     @classmethod
-    def of(cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode) -> "Stage":
+    def of(
+        cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode, sizes: tuple[str, ...] = ()
+    ) -> "Stage":
         """Trains a module as a node with the keys of OPTIM says."""
         optimizer = build_optimizer(module, optim)
-        return cls(title, batches, loss, optimizer, build_lr_scheduler(optimizer, optim), optim.MAX_EPOCH)
+        scheduler = build_lr_scheduler(optimizer, optim)
+        return cls(title, batches, loss, optimizer, scheduler, optim.MAX_EPOCH, sizes=sizes)
 
 
 class ResumableTrainer(EpochTrainer):
