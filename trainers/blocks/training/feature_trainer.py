@@ -37,9 +37,7 @@ from .keys import check_values
 from .resumable import Stage
 
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
-
-
-SIZES = ("N_CTX", "REDUCTION", "VIEWS")  # keys of methods, where they have them
+SIZES = ("N_CTX", "REDUCTION", "VIEWS")  # keys by which methods grow, where they have them
 
 
 class FeatureTrainer(EvaluatingTrainer):
