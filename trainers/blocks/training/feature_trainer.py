@@ -18,6 +18,7 @@ from yacs.config import CfgNode
 from ..clip.backbone import Backbone, load_backbone
 from ..clip.chunks import Chunks
 from ..clip.class_names import check_class_names
+from ..clip.files import check_weights
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
 from ..errors import InputError
@@ -99,6 +100,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def check_cfg(self, cfg: CfgNode) -> None:
         check_values(cfg)
+        check_weights(cfg.MODEL.BACKBONE.NAME)  # before the images are listed, which can take a while
 
     def build_data_loader(self) -> None:
         untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
