@@ -13,6 +13,7 @@ files that cannot be written; 3 where the loss is not finite; 130 and 143 where 
 import argparse
 import contextlib
 import errno
+import io
 import os
 import sys
 import traceback
@@ -44,7 +45,7 @@ except compat.EngineError as error:
 
 import torch
 from dassl.engine import build_trainer
-from dassl.utils import collect_env_info, set_random_seed
+from dassl.utils import set_random_seed
 from yacs.config import CfgNode
 
 import datasets
@@ -53,7 +54,9 @@ from configuration import check, default_cfg, setup_cfg
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
 from trainers.blocks.run.files import cannot_write
-from trainers.blocks.run.results import EVALUATION, TRAINING
+from trainers.blocks.run.memory import is_out_of_memory, out_of_memory
+from trainers.blocks.run.opening import opening
+from trainers.blocks.run.results import EVALUATION, TRAINING, write_config
 from trainers.blocks.run.sources import sources_of
 from trainers.blocks.run.warnings_once import warnings_once
 
@@ -89,14 +92,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
-    print("***************\n** Arguments **\n***************")
-    for key, value in sorted(vars(args).items()):
-        print(f"{key}: {value}")
-    print("************\n** Config **\n************")
-    print(cfg)
-
-
 def be_deterministic() -> None:
     """Has PyTorch use algorithms that give the same figures every time, or stop where it has none."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
@@ -122,13 +117,12 @@ def run(args: argparse.Namespace) -> None:
         if record:
             print(run_folder.summary(record))
         else:
-            execute(args, cfg)
+            execute(args, cfg, requested)
 
 
-def execute(args: argparse.Namespace, cfg: CfgNode) -> None:
+def execute(args: argparse.Namespace, cfg: CfgNode, requested: run_folder.RequestedRun) -> None:
     """Trains or evaluates."""
     if cfg.SEED >= 0:
-        print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)
     setup_logger(cfg.OUTPUT_DIR)
     if args.deterministic:
@@ -136,10 +130,8 @@ def execute(args: argparse.Namespace, cfg: CfgNode) -> None:
     elif torch.cuda.is_available() and cfg.USE_CUDA:
         torch.backends.cudnn.benchmark = True
 
-    print_args(args, cfg)
-    print(f"Engine: {ENGINE}")
-    print("Collecting env info ...")
-    print(f"** System info **\n{collect_env_info()}\n")
+    print(opening(requested, ENGINE))
+    write_config(cfg, cfg.OUTPUT_DIR)
 
     trainer = build_trainer(cfg)
     if args.eval_only:
@@ -150,6 +142,8 @@ def execute(args: argparse.Namespace, cfg: CfgNode) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in a pipe or a file, lines would wait for others
     try:
         run(parse_args(argv))
     except USER_ERRORS as error:
@@ -158,12 +152,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FloatingPointError as error:
         fail(error, status=3)
     except OSError as error:
+        if is_out_of_memory(error):
+            fail(out_of_memory(error, "this run", {}))
         if error.errno in UNWRITABLE:
             fail(cannot_write(error.filename or "a file", error))
         fail(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.")
     except KeyboardInterrupt:
         fail("stopped by SIGINT", status=130)
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            fail(out_of_memory(error, "this run", {}))
         write_log(traceback.format_exc())
         raise
 

@@ -3,7 +3,7 @@
 import io
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from itertools import chain
@@ -48,6 +48,7 @@ class FewShotDataset(DatasetBase):
     layout = ""  # what the folder must hold, for error messages
     test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
     writes = True  # saves what it draws; False for tools
+    left_out: Sequence[str] = ()  # names of the classes that SUBSAMPLE_CLASSES leaves out, in the order of labels
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -219,6 +220,9 @@ class FewShotDataset(DatasetBase):
         base_labels = partial(random_half, split=self.class_split) if self.class_split else self.base_labels
         labels = labels_of(train, subset, base_labels)
         self.class_ids = self.ids_of(labels)
+        names = {item.label: item.classname for item in train}
+        others = sorted(names.keys() - set(labels))
+        self.left_out = list(zip([names[label] for label in others], self.ids_of(others), strict=True))
         return keep_classes(train, val, test, labels=labels)
 
     def ids_of(self, labels: list[int]) -> list[str]:

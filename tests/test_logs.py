@@ -2,6 +2,7 @@
 
 import errno
 import io
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import train
 from compat.dassl.utils.logger import Logger, setup_logger
+from tests.conftest import CHECKOUT
 from trainers.blocks.run.progress import progress
 from trainers.blocks.run.warnings_once import warnings_once
 
@@ -47,6 +49,20 @@ def test_traceback_of_a_fault_is_in_the_log(start_log, monkeypatch):
         train.main([])
     lines = log.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before the crash", "ZeroDivisionError: a fault")
+
+
+def test_lines_are_flushed_as_they_are_printed(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written))
+    seen = []
+
+    def run(args: object) -> None:
+        print("a line")
+        seen.append(written.getvalue())
+
+    monkeypatch.setattr(train, "run", run)
+    train.main([])
+    assert seen == [b"a line\n"]
 
 
 def test_bar_on_a_terminal_leaves_no_trace_in_the_log(start_log, monkeypatch):
@@ -99,3 +115,19 @@ def test_warning_is_shown_once_whatever_worker_gives_it(capfd):
             warnings.warn("another", stacklevel=1)
     error = capfd.readouterr().err
     assert (error.count("an odd image"), error.count("another")) == (1, 1)
+
+
+def test_warning_of_a_process_that_the_run_starts_is_not_shown_again(capfd):
+    code = (
+        "import sys, warnings\nfrom trainers.blocks.run.warnings_once import warnings_once\n"
+        "with warnings_once():\n    warnings.warn('will create 4 workers')\n    warnings.warn('another')"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *rest: print(message, file=sys.stderr, flush=True)
+        with warnings_once():
+            warnings.warn("will create 8 workers", stacklevel=1)
+            for _ in range(2):
+                subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=True)
+    error = capfd.readouterr().err
+    assert (error.count("will create"), error.count("UserWarning: another")) == (1, 1)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from report import results
 
 import compat
 import train
@@ -17,7 +19,7 @@ from tests.conftest import CHECKOUT
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
 from trainers.blocks.run.files import sha256_of
-from trainers.blocks.run.identity import Difference, config_hash, differences
+from trainers.blocks.run.identity import Difference, config_hash, differences, to_plain
 
 CONFIG = {
     "OUTPUT_DIR": "a",
@@ -129,6 +131,36 @@ def test_force_starts_over(complete, start):
     assert "epoch [1/1]" in out
     assert json.loads((complete / "results.json").read_text())["config"]["OPTIM"]["LR"] == 0.5
     assert len(list(complete.glob("log.txt*"))) == 2
+
+
+def test_whole_configuration_is_in_the_folder_as_a_file_that_makes_the_same_run(complete, start):
+    record = json.loads((complete / "results.json").read_text())
+    cfg = train.setup_cfg(train.parse_args(["--config-file", str(complete / "config.yaml")]))
+    assert to_plain(cfg) == record["config"]
+
+
+def test_log_opens_with_what_the_run_is_and_not_with_keys_of_other_methods(complete):
+    log = (complete / "log.txt").read_text()
+    assert log.startswith(f"Engine: {compat.ensure()}\n")
+    assert "Method: CoOp, training, seed 1\n" in log
+    assert "  DATASET.NUM_SHOTS: 1\n" in log
+    assert "FIXMATCH" not in log and "N_STEP_F" not in log
+
+
+def test_log_is_read_by_upstreams_parser_and_ours(complete):
+    record = json.loads((complete / "results.json").read_text())
+    lines = (complete / "log.txt").read_text().splitlines()
+    assert results.read_log(complete / "log.txt").metrics["accuracy"] == pytest.approx(record["metrics"]["accuracy"])
+    after = lines[lines.index("Finish training") :]  # where CoOp's parse_test_res.py begins to read
+    found = [re.fullmatch(r"\* accuracy: ([\.\deE+-]+)%", line) for line in after]
+    assert [float(match[1]) for match in found if match] == [round(record["metrics"]["accuracy"], 1)]
+    assert "=> result" in after  # where it begins with --test-log
+
+
+def test_force_deletes_the_configuration_too(complete):
+    run_folder.start_over(complete)
+    assert not (complete / "config.yaml").exists()
+    assert (complete / "log.txt").exists()
 
 
 def test_force_does_not_delete_the_model_that_is_to_be_evaluated(complete, start):

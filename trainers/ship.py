@@ -16,6 +16,7 @@ from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
 from .blocks.run.randomness import restored_random_state
 from .blocks.run.sources import source_checkpoint
+from .blocks.synthesis.collapse import CollapseWatch
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
@@ -30,12 +31,23 @@ from .blocks.training.keys import extend_cfg
 
 __all__ = ["SHIP", "extend_cfg"]
 
+STAGE_ONE = "PromptVAE"
+SIZES = tuple(f"TRAINER.SHIP.{name}" for name in ("LATENT_DIM", "ENCODER_DIM", "GENERATOR_DIM", "N_CTX"))
+
 
 @TRAINER_REGISTRY.register()
 class SHIP(FeatureTrainer):
     @property
     def options(self) -> CfgNode:
         return self.cfg.TRAINER.SHIP
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        return SIZES
+
+    @property
+    def step_sizes(self) -> tuple[str, ...]:
+        return *super().step_sizes, "TRAINER.SHIP.SYNTHESIZED", "TRAINER.SHIP.AHEAD"
 
     @property
     def method(self) -> str:
@@ -62,14 +74,15 @@ class SHIP(FeatureTrainer):
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
             self.writer = VAESynthesizer(self.vae, self.backbone, self.classes)
-            self.run_stage(self.vae_stage())
+            watch = CollapseWatch()
+            self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
         self.vae.requires_grad_(False)
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
         known, kind = self.classes, self.options.SYNTHESIS
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
-            new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, known)
+            new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
         check_class_names(new, tokenizer())
         template = template_of(self.cfg.DATASET.NAME)
         self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, template, self.views)
@@ -92,7 +105,8 @@ class SHIP(FeatureTrainer):
 
     def vae_stage(self) -> Stage:
         batches = self.feature_batches(self.options.BATCH_SIZE)
-        return Stage.of("PromptVAE", batches, self.vae_loss, self.vae, self.options.OPTIM)
+        sizes = ("TRAINER.SHIP.BATCH_SIZE", "TRAINER.TEXT_CHUNK", *SIZES)
+        return Stage.of(STAGE_ONE, batches, self.vae_loss, self.vae, self.options.OPTIM, sizes)
 
     def vae_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         weight = annealed(self.options.KL_WEIGHT, self.epoch, self.options.KL_ANNEAL)

@@ -101,3 +101,13 @@ def test_published_weights_that_cannot_be_downloaded_are_named(world, monkeypatc
     (world.folder / "home/.cache/clip").mkdir(parents=True)
     (world.folder / "home/.cache/clip/ViT-B-16.pt").write_bytes(b"half")
     world.refused("ViT-B-16.pt is truncated or another file")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("nowhere.pt", "neither an existing file"), ("ViT-B/16", "could not be downloaded")]
+)
+def test_weights_that_are_not_there_are_named_before_images_are_listed(name, words, world, monkeypatch):
+    monkeypatch.setattr("clip.clip._MODELS", {"ViT-B/16": f"file:///nowhere/{'0' * 64}/ViT-B-16.pt"})
+    monkeypatch.setattr("dassl.data.data_manager.build_dataset", lambda cfg: pytest.fail("images were listed"))
+    world.arguments["--backbone"] = name
+    world.refused(words)

@@ -44,6 +44,14 @@ def test_few_shot_runs_validate_on_at_most_four_images_a_class(shots, validated,
     assert labels == [label for label in range(6) for _ in range(validated)]
 
 
+@pytest.mark.parametrize(("subset", "other"), [("base", "new"), ("new", "base")])
+@pytest.mark.parametrize("draw", [0, 3])
+def test_dataset_of_one_half_knows_the_names_of_the_other(subset, other, draw, pets):
+    dataset = load(pets, 2, subset=subset, CLASS_DRAW=draw)
+    assert dataset.left_out == load(pets, 2, subset=other, CLASS_DRAW=draw).classnames
+    assert list(load(pets, 2, CLASS_DRAW=draw).left_out) == []
+
+
 @pytest.mark.parametrize("subset", ["base", "new"])
 def test_halves_equal_upstreams(subset, pets, golden):
     dataset = load(pets, subset=subset)

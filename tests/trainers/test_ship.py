@@ -7,6 +7,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from datasets import splits
 from tests.conftest import CHECKOUT
 from trainers.blocks.errors import InputError
 
@@ -32,6 +33,18 @@ def test_training_changes_what_it_should_and_leaves_the_backbone_bit_identical(t
     for module, before in ((trainer.vae, vae), (trainer.classifier.learned, learned)):
         for name, parameter in module.named_parameters():
             assert not torch.equal(parameter, before[name]), name
+
+
+def test_dataset_is_read_once_and_new_classes_are_not_announced(ship, monkeypatch, capsys):
+    listed = []
+    file_names = splits.file_names
+    monkeypatch.setattr(splits, "file_names", lambda folder: listed.append(folder) or file_names(folder))
+    trainer = ship()
+    trainer.before_train()
+    out = capsys.readouterr().out
+    assert trainer.classifier.classnames == BASE + NEW
+    assert len(listed) == len(set(listed)) > 0
+    assert (out.count("SUBSAMPLE BASE CLASSES!"), out.count("SUBSAMPLE NEW CLASSES!")) == (1, 0)
 
 
 def test_gradients_of_each_stage_reach_only_what_it_trains(trainer):

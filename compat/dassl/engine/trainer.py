@@ -328,7 +328,7 @@ class SimpleTrainer(TrainerBase):
         else:
             split, loader = "test", self.test_loader
         print(f"Evaluate on the *{split}* set")
-        for batch in tqdm(loader):
+        for batch in tqdm(loader, disable=None):  # no bar into pipes and files
             input, label = self.parse_batch_test(batch)
             self.evaluator.process(self.model_inference(input), label)
         results = self.evaluator.evaluate()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..errors import InputError
+from ..run.memory import is_out_of_memory
 from .files import read_clip
 from .image_encoder import ImageEncoder
 from .prompts import tokenize
@@ -90,6 +91,8 @@ def _built(name: str, state: dict[str, Tensor]) -> CLIP:
         model = build_model(state)
         infinite = [key for key, value in model.state_dict().items() if not torch.isfinite(value).all()]
     except Exception as error:  # sizes are taken from the tensors, and any of them may be odd
+        if is_out_of_memory(error):
+            raise
         raise InputError(
             f"{name} is not a whole CLIP checkpoint in OpenAI's layout ({type(error).__name__}): {error}"
         ) from error

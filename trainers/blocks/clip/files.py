@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ..errors import InputError, did_you_mean
 from ..run.files import sha256_of
+from ..run.memory import is_out_of_memory
+from ..run.progress import progress
 from .torchscript import is_torchscript, read_tensors
 
 # What configurations name files from: the checkout that this is in. Installed, it is in none.
@@ -32,6 +34,8 @@ def read_clip(name: str) -> dict[str, Tensor]:
     try:
         state = read_state(path)
     except Exception as error:  # a damaged or forged file makes its readers raise almost anything
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{path} cannot be read as a checkpoint: it is truncated, or not a PyTorch file of weights ({reason})."
@@ -43,7 +47,16 @@ def read_clip(name: str) -> dict[str, Tensor]:
     return dict(state)
 
 
+def check_weights(name: str) -> None:
+    """Downloads published weights that are not there yet; raises InputError where there are none of that name."""
+    if name not in clip.available_models():
+        find(name)
+    elif not place_of(name).is_file():
+        fetched(name)
+
+
 def find(name: str) -> Path:
+    """The file that a path names; raises InputError where there is none."""
     for path in (Path(name).expanduser(), CHECKOUT / name):
         if name and path.is_file():
             return path
@@ -75,12 +88,17 @@ def published_sha256(name: str) -> str:
     return address(name).split("/")[-2]
 
 
+def place_of(name: str) -> Path:
+    """Where the clip package keeps the file of one of CLIP's models."""
+    return Path("~/.cache/clip").expanduser() / os.path.basename(address(name))
+
+
 def fetched(name: str) -> Path:
-    """The file of one of CLIP's models in ~/.cache/clip, where the clip package keeps it; downloaded if need be.
+    """The file of one of CLIP's models, downloaded if need be.
 
     Raises InputError where it cannot be downloaded, or is not what was published.
     """
-    path = Path("~/.cache/clip").expanduser() / os.path.basename(address(name))
+    path = place_of(name)
     damaged = path.is_file() and sha256_of(path) != published_sha256(name)
     if path.is_file() and not damaged:
         return path
@@ -91,8 +109,9 @@ def fetched(name: str) -> Path:
     except OSError as error:
         raise InputError(
             f"{fault}CLIP's weights {name} could not be downloaded ({error}).\n"
-            f"With a network connection they come by themselves; without one, put the file there ({path}), or name "
-            "a checkpoint file with MODEL.BACKBONE.NAME /path/to/file.pt."
+            "With a network connection they come by themselves. By hand: download the file from\n"
+            f"  {address(name)}\nand put it there:\n  {path}\n"
+            "Or name a checkpoint file that you have with MODEL.BACKBONE.NAME /path/to/file.pt."
         ) from error
     return path
 
@@ -103,8 +122,11 @@ def download(url: str, path: Path, expected: str) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as source, unfinished.open("wb") as target:
-            while chunk := source.read(CHUNK):
-                target.write(chunk)
+            total = int(source.headers.get("Content-Length") or 0)
+            with progress(total, path.name, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+                while chunk := source.read(CHUNK):
+                    target.write(chunk)
+                    bar.update(len(chunk))
         if sha256_of(unfinished) != expected:
             raise OSError("what came has another SHA-256 than the published one; it was not kept")
         os.replace(unfinished, path)

@@ -29,6 +29,8 @@ def read_image(path: str | Path) -> Image.Image:
             return _in_8_bits(image).convert("RGB")
     except FileNotFoundError:
         raise ImageError(f"There is no image file {str(path)!r}") from None
+    except MemoryError:
+        raise
     except Exception as error:  # a broken file makes Pillow raise almost anything, SyntaxError among them
         raise ImageError(f"Cannot read the image {str(path)!r}: {error}") from error
 

@@ -20,12 +20,21 @@ class Cache(nn.Module):
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("beta", torch.tensor(beta))
         self.owners = Classes(())
+        self._made: tuple[Classes, Tensor] | None = None  # classes, and their values
 
     def fill(self, keys: Tensor, labels: Tensor, owners: Sequence[str]) -> None:
         """Keeps keys (N, D) whose labels (N,) index the owners' class names."""
         self.keys.data, self.labels, self.owners = keys.clone(), labels.clone(), Classes.of(owners)
+        self._made = None
 
     def values(self, classnames: Sequence[str]) -> Tensor:
+        """As make_values; made once for the same classes."""
+        made = self._made
+        if made is None or made[0] != classnames or made[1].device != self.labels.device:
+            self._made = made = classnames, self.make_values(classnames)
+        return made[1]
+
+    def make_values(self, classnames: Sequence[str]) -> Tensor:
         """V (N, C): which key is of which of these classes; raises InputError for classes without a key."""
         classes = Classes.of(classnames)
         unknown = [name for name, at in zip(classes, self.owners.find(classes), strict=True) if at is None]
@@ -42,10 +51,11 @@ class Cache(nn.Module):
         return self.owners.as_plain()
 
     def set_extra_state(self, state: dict) -> None:
-        self.owners = Classes.from_plain(state)
+        self.owners, self._made = Classes.from_plain(state), None
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Takes stored keys of any number; says so where they are of another backbone."""
+        self._made = None
         stored = state_dict.get(f"{prefix}keys")
         if stored is not None:
             if stored.shape[-1] != self.keys.shape[-1]:

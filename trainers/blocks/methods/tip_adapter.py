@@ -39,6 +39,7 @@ class TipAdapterF(FeatureClassifier):
         "DROP_LAST": Key(False, TRUTH, "TipAdapterF: whether an epoch leaves out its incomplete last batch"),
     }
     checkpoint_name = "tip_adapter"
+    NUMBERS_AT_ONCE = 2**24  # in prediction and search, where N images have N · keys affinities
     remembers = True
     knows_new = False
 
@@ -52,14 +53,26 @@ class TipAdapterF(FeatureClassifier):
     def remember(self, features: Tensor, labels: Tensor) -> None:
         self.learned.fill(features, labels, self.classes)
 
-    def cache_logits(self, features: Tensor, beta: Tensor, values: Tensor) -> Tensor:
-        """exp(−beta (1 − f · K)) · V of features (B, D): (B, C)."""
-        return torch.exp(beta * (features @ self.learned.keys.t() - 1)) @ values
+    def affinities(self, features: Tensor) -> Tensor:
+        """f · K of features (B, D) with all keys: (B, N)."""
+        return features @ self.learned.keys.t()
+
+    @staticmethod
+    def cache_logits(affinities: Tensor, beta: Tensor, values: Tensor) -> Tensor:
+        """exp(−beta (1 − f · K)) · V of affinities (B, N) and values (N, C): (B, C)."""
+        return torch.exp(beta * (affinities - 1)) @ values
 
     def forward(self, features: Tensor) -> Tensor:
         cache = self.learned
-        cached = self.cache_logits(features, cache.beta, cache.values(self.classes))
+        cached = self.cache_logits(self.affinities(features), cache.beta, cache.values(self.classes))
         return self.logits(features, self.text_features) + cache.alpha * cached
+
+    def predict(self, features: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([self(some) for some in features.split(self.images_at_once(len(self.learned.keys)))])
+
+    def images_at_once(self, numbers_each: int) -> int:
+        return max(1, self.NUMBERS_AT_ONCE // max(1, numbers_each))
 
     @torch.no_grad()
     def tune(self, features: Tensor, labels: Tensor) -> None:
@@ -69,10 +82,9 @@ class TipAdapterF(FeatureClassifier):
         (top_beta, top_alpha), (betas, alphas) = self.options.SEARCH_SCALE, self.options.SEARCH_STEP
         beta = torch.linspace(0.1, top_beta, betas + 1, device=features.device)[:-1]
         alpha = torch.linspace(0.1, top_alpha, alphas + 1, device=features.device)[:-1]
-        without, values = self.logits(features, self.text_features), self.learned.values(self.classes)
-        right = torch.stack(
-            [self.count_right(without, self.cache_logits(features, b, values), alpha, labels) for b in beta]
-        )
+        images = self.images_at_once(max(len(self.learned.keys), alphas * len(self.classnames)))
+        parts = zip(features.split(images), labels.split(images), strict=True)
+        right = torch.stack([self.count_right(*part, alpha, beta) for part in parts]).sum(dim=0)
         best = int(right.argmax())
         self.learned.beta, self.learned.alpha = beta[best // alphas].clone(), alpha[best % alphas].clone()
         print(
@@ -80,10 +92,13 @@ class TipAdapterF(FeatureClassifier):
             f"alpha {self.learned.alpha:.2f}, accuracy {100 * int(right.max()) / len(labels):.2f}%"
         )
 
-    @staticmethod
-    def count_right(without: Tensor, cached: Tensor, alpha: Tensor, labels: Tensor) -> Tensor:
-        """For each alpha (A,) how many of the logits without + alpha · cached (N, C) are highest at the label."""
-        return ((without + alpha[:, None, None] * cached).argmax(dim=-1) == labels).sum(dim=-1)
+    def count_right(self, features: Tensor, labels: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+        """For each beta (E,) and alpha (A,) how many features' (N, D) logits are highest at the label: (E, A)."""
+        without, affinities = self.logits(features, self.text_features), self.affinities(features)
+        values = self.learned.values(self.classnames)
+        cached = (self.cache_logits(affinities, one, values) for one in beta)
+        guessed = ((without + alpha[:, None, None] * logits).argmax(dim=-1) for logits in cached)
+        return torch.stack([(guess == labels).sum(dim=-1) for guess in guessed])
 
 
 @method("TipAdapter", family="adapters", year=2021, node="TIPADAPTER")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .made_by import KEY, check
+from .memory import is_out_of_memory
 
 UPSTREAM_BUFFERS = ("token_prefix", "token_suffix")  # CoOp stores parts of its prompts that follow from class names
 
@@ -30,6 +31,8 @@ def load_state(module: nn.Module, path: Path, made_by: Mapping[str, str], whole:
     except InputError as error:
         raise InputError(f"{path} does not fit this run. {error}") from error
     except Exception as error:  # a damaged or forged file makes its readers raise almost anything
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}).") from error
     missing = [name for name in keys.missing_keys if not name.endswith("_extra_state")]

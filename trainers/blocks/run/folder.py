@@ -13,7 +13,7 @@ from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import sha256_of
 from .identity import Difference, differences, path_end
-from .results import EVALUATION, FILE_NAME, TRAINING, read_record
+from .results import CONFIG_NAME, EVALUATION, FILE_NAME, TRAINING, read_record
 from .sources import Identity, comparable
 from .states import FAILED, StateFolder
 
@@ -128,14 +128,14 @@ def summary(record: Mapping[str, Any]) -> str:
 
 
 def start_over(folder: str | Path, needed: Sequence[str] = ()) -> None:
-    """Deletes a run's results, checkpoints, states and curves; its logs stay.
+    """Deletes a run's results, configuration, checkpoints, states and curves; its logs stay.
 
     Raises InputError where the folder is one that the new run needs.
     """
     folder = Path(folder)
     if any(other and Path(other).resolve() == folder.resolve() for other in needed):
         raise InputError(f"--force would delete the checkpoints in {folder}, which this run needs to begin with.")
-    for name in (FILE_NAME, "failed.txt"):
+    for name in (FILE_NAME, CONFIG_NAME, "failed.txt"):
         (folder / name).unlink(missing_ok=True)
     for path in (StateFolder(folder).folder, folder / FAILED, folder / "tensorboard"):
         shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""results.json: what a run found, with all that is needed to find it again."""
+"""results.json: what a run found, with all that is needed to find it again; and config.yaml, its configuration."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ from .classes import Classes
 from .files import replace_file
 from .identity import config_hash, to_plain
 
-FILE_NAME = "results.json"
+FILE_NAME, CONFIG_NAME = "results.json", "config.yaml"
 FORMAT = 1
 TRAINING, EVALUATION = "training", "evaluation"  # the mode of a run: what it trained is what it tested, or not
 
@@ -71,6 +71,11 @@ def write_record(record: dict, folder: str | Path) -> Path:
     path = Path(folder, FILE_NAME)
     replace_file(path, json.dumps(record, indent=1).encode())
     return path
+
+
+def write_config(cfg, folder: str | Path) -> None:
+    """Writes the whole configuration, as --config-file takes it, whole or not at all."""
+    replace_file(Path(folder, CONFIG_NAME), cfg.dump(sort_keys=False, allow_unicode=True).encode())
 
 
 def read_record(folder: str | Path) -> dict:

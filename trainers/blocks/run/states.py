@@ -19,6 +19,7 @@ import torch
 
 from ..errors import InputError
 from .files import replace_file
+from .memory import is_out_of_memory
 
 FOLDER, FAILED = "resume", "failed"  # under the output folder
 FORMAT = 1
@@ -107,6 +108,8 @@ def read(path: Path) -> SavedState:
     try:
         return SavedState(about, torch.load(io.BytesIO(rest[len(head) + 1 :]), map_location="cpu", weights_only=True))
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        if is_out_of_memory(error):
+            raise
         raise DamagedError(str(error)) from error
 
 

@@ -1,11 +1,13 @@
 """Class names to synthesized features: SHIP's way, and the controls that it is compared with."""
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import TypeVar
 
 import torch
-from dassl.data.datasets import build_dataset
+from dassl.data.datasets import DatasetBase, build_dataset
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -206,12 +208,11 @@ def made_together(
         yield from zip(items, zip(made, labels, strict=True), strict=True)
 
 
-def classes_to_synthesize(cfg, known: Classes) -> Classes:
+def classes_to_synthesize(cfg, dataset: DatasetBase, known: Classes) -> Classes:
     """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
 
-    base: the new classes, which the run's dataset keeps for evaluation; reads its lists, no image. all: the
-    known classes themselves, which then get synthesized features beside those of their images.
-    Raises InputError where there are none.
+    base: the new classes, which the run's dataset keeps for evaluation. all: the known classes themselves, which
+    then get synthesized features beside those of their images. Raises InputError where there are none.
     """
     subset = cfg.DATASET.SUBSAMPLE_CLASSES
     if subset == "all":
@@ -221,11 +222,20 @@ def classes_to_synthesize(cfg, known: Classes) -> Classes:
             f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
             "set it to base (the new classes' features are then synthesized) or to all."
         )
-    other = cfg.clone()
-    other.defrost()
-    other.DATASET.SUBSAMPLE_CLASSES = "new"
-    found = Classes.of_dataset(build_dataset(other))
+    found = new_classes(cfg, dataset)
     new = found.take([row for row, at in enumerate(known.find(found)) if at is None])
     if not new:
         raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
     return new
+
+
+def new_classes(cfg, dataset: DatasetBase) -> Classes:
+    """The new classes, where the dataset is of the base classes; reads lists at most, no image."""
+    if hasattr(dataset, "left_out"):
+        names, ids = zip(*dataset.left_out, strict=True) if dataset.left_out else ((), ())
+        return Classes(names, ids, dataset.class_list)
+    other = cfg.clone()  # a loader of another checkout: it is asked for the other half
+    other.defrost()
+    other.DATASET.SUBSAMPLE_CLASSES = "new"
+    with redirect_stdout(io.StringIO()):  # what it says of that half would be taken for what is trained on
+        return Classes.of_dataset(build_dataset(other))

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.classes import Classes
 from ..run.files import cannot_write, sha256_of
+from ..run.memory import is_out_of_memory, memory_for
 from ..run.results import TRAINING, read_record, run_record, write_record
 from . import gzsl
 from .resumable import ResumableTrainer
@@ -43,7 +44,8 @@ class EvaluatingTrainer(ResumableTrainer):
         self.set_model_mode("eval")
         self.evaluator.reset()
         print(f"Evaluate on the *{split}* set")
-        with self.clock("test"), self.among_own_classes():
+        keys = ("TRAINER.TEXT_CHUNK", "DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS")
+        with self.clock("test"), memory_for(f"the {split} images", self.cfg, *keys), self.among_own_classes():
             features, labels = self.evaluation_features(split)
             logits = self.classifier.predict(features) - self.penalties()
         self.evaluator.process(logits, labels)
@@ -127,6 +129,8 @@ class EvaluatingTrainer(ResumableTrainer):
         try:
             super().save_model(*args, **kwargs)
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+            if is_out_of_memory(error):
+                raise
             raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
 
     def model_inference(self, images: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from yacs.config import CfgNode
 from ..clip.backbone import Backbone, load_backbone
 from ..clip.chunks import Chunks
 from ..clip.class_names import check_class_names
+from ..clip.files import check_weights
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
 from ..errors import InputError
@@ -29,6 +30,7 @@ from ..methods import METHODS, FeatureClassifier
 from ..run.checkpoints import load_state
 from ..run.identity import code_version
 from ..run.made_by import mark
+from ..run.memory import memory_for
 from ..run.progress import progress
 from ..run.randomness import OwnView, own_random_numbers, restored_random_state
 from ..run.results import EVALUATION, TRAINING, to_plain, versions
@@ -39,6 +41,7 @@ from .resumable import Stage
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
 PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
 PLAIN_STEPS = ("normalize", "instance_norm")  # of INPUT.TRANSFORMS, likewise
+SIZES = ("N_CTX", "REDUCTION", "VIEWS")  # keys by which methods grow, where they have them
 
 
 class FeatureTrainer(EvaluatingTrainer):
@@ -77,6 +80,17 @@ class FeatureTrainer(EvaluatingTrainer):
         return self.classifier.checkpoint_name, self.classifier.learned
 
     @property
+    def sizes(self) -> tuple[str, ...]:
+        """Keys that decide how large what is learned is."""
+        node = METHODS[self.cfg.TRAINER.NAME].node
+        return tuple(f"TRAINER.{node}.{name}" for name in SIZES if name in self.options)
+
+    @property
+    def step_sizes(self) -> tuple[str, ...]:
+        """Keys that decide how much memory a step of the classifier's training takes."""
+        return "DATALOADER.TRAIN_X.BATCH_SIZE", "TRAINER.TEXT_CHUNK", *self.sizes
+
+    @property
     def made_by(self) -> dict[str, str]:
         """What a checkpoint must have been made by to be loaded here."""
         return {"method": self.method, **self.backbone.identity}
@@ -89,6 +103,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def check_cfg(self, cfg: CfgNode) -> None:
         check_values(cfg)
+        check_weights(cfg.MODEL.BACKBONE.NAME)  # before the images are listed, which can take a while
 
     def build_data_loader(self) -> None:
         untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
@@ -127,19 +142,21 @@ class FeatureTrainer(EvaluatingTrainer):
         self.numerics = Precision(self.options.PREC, self.device)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
-        self.backbone = load_backbone(name, self.numerics.name, self.device)
+        with memory_for(f"the backbone {name}", self.cfg, "MODEL.BACKBONE.NAME"):
+            self.backbone = load_backbone(name, self.numerics.name, self.device)
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         check_class_names(self.classes, tokenizer())
-        self.classifier = self.build_classifier()
-        print("Turning off gradients in both the image and the text encoder")
-        name, module = self.learned()
-        if module is not None:
-            mark(module, self.made_by)
-            self.register_learned(name, module.to(self.device))
+        with memory_for(f"the model of {self.method}", self.cfg, *self.sizes):
+            self.classifier = self.build_classifier()
+            print("Turning off gradients in both the image and the text encoder")
+            name, module = self.learned()
+            if module is not None:
+                mark(module, self.made_by)
+                self.register_learned(name, module.to(self.device))
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
@@ -258,7 +275,9 @@ class FeatureTrainer(EvaluatingTrainer):
             self.test()
             return
         self.mode = TRAINING
-        self.stoppable(self.train_stages)
+        keys = ("DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS", "TRAINER.FEATURES.VIEWS", "DATASET.NUM_SHOTS")
+        with memory_for("the features of the training images", self.cfg, *keys):
+            self.stoppable(self.train_stages)
 
     def train_stages(self) -> None:
         self.before_train()
@@ -279,6 +298,7 @@ class FeatureTrainer(EvaluatingTrainer):
             scheduler=self.scheduler,
             epochs=self.cfg.OPTIM.MAX_EPOCH if self.classifier.trains else 0,
             per_step=self.schedule_per_step,
+            sizes=self.step_sizes,
         )
 
     def main_batches(self) -> Batches:
@@ -289,7 +309,7 @@ class FeatureTrainer(EvaluatingTrainer):
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""
         self.stage, self.train_loader_x, self.max_epoch = stage, stage.batches, stage.epochs
         steps = len(stage.batches)
-        with self.clock(stage.title):
+        with self.clock(stage.title), memory_for(f"a step of {stage.title}", self.cfg, *stage.sizes):
             first = self.resume_stage(stage, first)
             self.epoch = max(0, first - 1)
             with progress(stage.epochs * steps, stage.title, first * steps) as self.bar:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dassl.engine import TrainerX
 from dassl.optim import build_lr_scheduler, build_optimizer
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -21,6 +20,7 @@ from ..run.identity import config_hash, to_plain
 from ..run.interruption import Stopped, StopSignals
 from ..run.sources import comparable, sources_of
 from ..run.states import SavedState, StateFolder, StateSaver, write_failed
+from .epochs import EpochTrainer
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -36,15 +36,19 @@ class Stage:
     scheduler: torch.optim.lr_scheduler.LRScheduler
     epochs: int
     per_step: bool = False  # the schedule goes on with every step instead of, as in Dassl, every epoch
+    sizes: tuple[str, ...] = ()  # keys that decide how much memory a step takes
 
     @classmethod
-    def of(cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode) -> "Stage":
+    def of(
+        cls, title: str, batches: Batches, loss: Loss, module: nn.Module, optim: CfgNode, sizes: tuple[str, ...] = ()
+    ) -> "Stage":
         """Trains a module as a node with the keys of OPTIM says."""
         optimizer = build_optimizer(module, optim)
-        return cls(title, batches, loss, optimizer, build_lr_scheduler(optimizer, optim), optim.MAX_EPOCH)
+        scheduler = build_lr_scheduler(optimizer, optim)
+        return cls(title, batches, loss, optimizer, scheduler, optim.MAX_EPOCH, sizes=sizes)
 
 
-class ResumableTrainer(TrainerX):
+class ResumableTrainer(EpochTrainer):
     """Saves the state after each epoch of each stage, and takes it up when the run is started again.
 
     A subclass sets `numerics`, calls `begin` while it builds its model, and `resume_stage` when a stage begins;

@@ -1,13 +1,17 @@
 """CLIP's published weights: kept only as they were published; a download never leaves half a file."""
 
 import hashlib
+import itertools
 import os
+import re
 
 import pytest
 import torch
 
-from trainers.blocks.clip.files import read_clip
+from trainers.blocks.clip import files
+from trainers.blocks.clip.files import check_weights, read_clip
 from trainers.blocks.errors import InputError
+from trainers.blocks.run import progress
 
 NAME = "ViT-B/16"
 
@@ -66,7 +70,32 @@ def test_download_that_is_not_what_was_published_is_not_kept(publish, cached):
     assert not list(cached.parent.iterdir())
 
 
-def test_failed_download_says_where_to_put_the_file(cached, monkeypatch):
+@pytest.mark.parametrize("ask", [read_clip, check_weights])
+def test_failed_download_says_what_to_put_where_by_hand(ask, cached, monkeypatch):
     monkeypatch.setattr("clip.clip._MODELS", {NAME: "file:///nowhere/0/ViT-B-16.pt"})
-    with pytest.raises(InputError, match=rf"(?s)could not be downloaded.*{cached}.*MODEL\.BACKBONE\.NAME"):
-        read_clip(NAME)
+    with pytest.raises(InputError, match=r"(?s)could not be downloaded.*MODEL\.BACKBONE\.NAME") as error:
+        ask(NAME)
+    lines = str(error.value).splitlines()
+    assert "  file:///nowhere/0/ViT-B-16.pt" in lines
+    assert f"  {cached}" in lines
+
+
+def test_download_says_how_far_it_is(publish, monkeypatch, capsys):
+    publish(b"x" * 1000)
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(files, "CHUNK", 250)
+    check_weights(NAME)
+    assert re.findall(r"ViT-B-16.pt: (\d+)%", capsys.readouterr().out) == ["25", "50", "75", "100"]
+
+
+def test_check_of_weights_downloads_what_is_missing_alone(publish, cached, tmp_path):
+    publish({"weight": torch.ones(2)})
+    check_weights(NAME)
+    assert cached.is_file()
+    cached.write_bytes(b"looked at when it is read")
+    check_weights(NAME)
+    assert cached.read_bytes() == b"looked at when it is read"
+    check_weights(str(cached))
+    with pytest.raises(InputError, match="neither an existing file nor one of CLIP's models"):
+        check_weights(str(tmp_path / "no.pt"))

@@ -73,6 +73,67 @@ def test_tip_adapter_adds_the_cache_as_defined(cache, zero_shot, features):
     torch.testing.assert_close(cache(features), expected)
 
 
+def plain_logits(cache, zero_shot, features: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Tip-Adapter's logits, key by key."""
+    logits = zero_shot(features)
+    for key, label in zip(keys, [0, 0, 1, 1, 2, 2], strict=True):
+        added = 2.0 * torch.exp(-3.0 * (1 - features @ key))
+        logits = logits + added[:, None] * torch.nn.functional.one_hot(torch.tensor(label), 3)
+    return logits
+
+
+def test_tip_adapter_predicts_in_parts_what_the_plain_formula_gives(cache, zero_shot, features, monkeypatch):
+    at_once = cache.predict(features)
+    torch.testing.assert_close(at_once, plain_logits(cache, zero_shot, features, features[:6]))
+    monkeypatch.setattr(TipAdapterF, "NUMBERS_AT_ONCE", 6 * 5)
+    rows = []
+    cache_logits = cache.cache_logits
+    monkeypatch.setattr(
+        cache, "cache_logits", lambda some, *rest: rows.append(len(some)) or cache_logits(some, *rest)
+    )
+    torch.testing.assert_close(cache.predict(features), at_once)
+    assert rows == [5, 5, 2]
+
+
+def test_gradients_of_tip_adapters_keys_are_those_of_the_plain_formula(cache, zero_shot, features):
+    labels, keys = torch.tensor([0, 1, 2] * 4), features[:6].clone().requires_grad_()
+    torch.nn.functional.cross_entropy(plain_logits(cache, zero_shot, features, keys), labels).backward()
+    for _ in range(2):  # the second time with values that are kept
+        cache.zero_grad()
+        cache.loss(features, labels)[0].backward()
+        torch.testing.assert_close(cache.learned.keys.grad, keys.grad)
+
+
+def test_values_of_the_cache_are_made_once_for_the_same_classes_and_keys(cache, features, monkeypatch):
+    made = []
+    make = cache.learned.make_values
+    monkeypatch.setattr(cache.learned, "make_values", lambda names: made.append(list(names)) or make(names))
+    for _ in range(3):
+        cache(features)
+    cache.select(NAMES[:2])
+    cache(features)
+    cache.remember(features[:2], torch.tensor([1, 0]))
+    assert made == [NAMES, NAMES[:2]]
+    assert cache.learned.values(NAMES[:2]).tolist() == [[0, 1], [1, 0]]
+
+
+def test_values_of_a_cache_that_is_loaded_are_its_own(cache, features, backbone):
+    other = TipAdapterF.of(backbone, NAMES)
+    other.remember(features[6:9], torch.tensor([2, 1, 0]))
+    other(features)
+    other.learned.load_state_dict(cache.learned.state_dict())
+    torch.testing.assert_close(other(features), cache(features))
+
+
+def test_search_in_parts_finds_what_one_at_once_finds(cache, features, monkeypatch):
+    labels = torch.tensor([0, 1, 2] * 4)
+    cache.tune(features, labels)
+    found = cache.learned.beta.item(), cache.learned.alpha.item()
+    monkeypatch.setattr(TipAdapterF, "NUMBERS_AT_ONCE", 1)
+    cache.tune(features, labels)
+    assert (cache.learned.beta.item(), cache.learned.alpha.item()) == found
+
+
 def test_search_finds_what_trying_each_pair_finds(cache, features):
     labels = torch.tensor([0, 1, 2] * 4)
     best = (-1, None)

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from dassl.data.datasets import DatasetBase, Datum
 from torch.nn.functional import normalize
+from yacs.config import CfgNode
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.features.batches import FeatureBank
+from trainers.blocks.synthesis import synthesizers
 from trainers.blocks.synthesis.prompt_vae import PromptVAE
 from trainers.blocks.synthesis.synthesizers import (
     SYNTHESES,
@@ -15,6 +18,7 @@ from trainers.blocks.synthesis.synthesizers import (
     SynthesizedBatches,
     VAESynthesizer,
     build_synthesizer,
+    classnames_to_synthesize,
     needs_training,
 )
 
@@ -171,3 +175,22 @@ def test_features_made_ahead_are_written_together(synthesizer, monkeypatch):
     )
     assert len(list(SynthesizedBatches(synthesizer, 4, steps=7, ahead=10))) == 7
     assert sizes == [12, 12, 4]
+
+
+class ForeignDataset(DatasetBase):
+    """A loader of another checkout, which says what it keeps, and does not know what it leaves out."""
+
+    def __init__(self, cfg) -> None:
+        subset = cfg.DATASET.SUBSAMPLE_CLASSES
+        print(f"SUBSAMPLE {subset.upper()} CLASSES!")
+        names = {"base": ["cat"], "new": ["emu", "cat"]}[subset]
+        super().__init__(train_x=[Datum("x.jpg", label, classname=name) for label, name in enumerate(names)])
+
+
+def test_new_classes_of_another_checkouts_loader_are_asked_for_in_silence(monkeypatch, capsys):
+    monkeypatch.setattr(synthesizers, "build_dataset", ForeignDataset)
+    cfg = CfgNode({"DATASET": {"NAME": "Foreign", "SUBSAMPLE_CLASSES": "base"}})
+    dataset = ForeignDataset(cfg)
+    capsys.readouterr()
+    assert classnames_to_synthesize(cfg, dataset) == ["emu"]
+    assert capsys.readouterr().out == ""
