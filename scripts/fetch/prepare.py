@@ -205,4 +205,10 @@ def ways_of(file: File) -> list[tuple[Callable[[str, Path, Patience], None], str
 def files_of(sources: Sources, loader) -> list[File]:
     """The files of a dataset, the split first, with what the loader knows of them filled in."""
     split = [replace(sources.split, name=loader.split, makes=(loader.split,))] if sources.split else []
-    return [*split, *(file if file.makes else replace(file, makes=(loader.images,)) for file in sources.files)]
+    return [*split, *(with_images(file, loader) for file in sources.files)]
+
+
+def with_images(file: File, loader) -> File:
+    """The file, with its mirrors, as one that makes the folder of images where it does not say what it makes."""
+    mirrors = tuple(with_images(mirror, loader) for mirror in file.mirrors)
+    return replace(file, makes=file.makes or (loader.images,), mirrors=mirrors)
