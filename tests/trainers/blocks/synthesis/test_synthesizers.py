@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.features.batches import FeatureBank
+from trainers.blocks.run.classes import Classes
 from trainers.blocks.synthesis import synthesizers
 from trainers.blocks.synthesis.prompt_vae import PromptVAE
 from trainers.blocks.synthesis.synthesizers import (
@@ -18,7 +19,7 @@ from trainers.blocks.synthesis.synthesizers import (
     SynthesizedBatches,
     VAESynthesizer,
     build_synthesizer,
-    classnames_to_synthesize,
+    classes_to_synthesize,
     needs_training,
 )
 
@@ -192,5 +193,5 @@ def test_new_classes_of_another_checkouts_loader_are_asked_for_in_silence(monkey
     cfg = CfgNode({"DATASET": {"NAME": "Foreign", "SUBSAMPLE_CLASSES": "base"}})
     dataset = ForeignDataset(cfg)
     capsys.readouterr()
-    assert classnames_to_synthesize(cfg, dataset) == ["emu"]
+    assert list(classes_to_synthesize(cfg, dataset, Classes.of_dataset(dataset))) == ["emu"]
     assert capsys.readouterr().out == ""
