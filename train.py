@@ -15,6 +15,7 @@ import contextlib
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def write_log(text: str) -> None:
             log.flush()
 
 
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main listens, Ctrl-C ends it without a traceback of imports
+
 try:
     ENGINE = compat.ensure()  # makes dassl and clip importable, so it comes before all that follows
 except compat.EngineError as error:
@@ -54,6 +58,7 @@ from configuration import check, default_cfg, setup_cfg
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import folder as run_folder
 from trainers.blocks.run.files import cannot_write
+from trainers.blocks.run.interruption import Stopped, StopSignals
 from trainers.blocks.run.memory import is_out_of_memory, out_of_memory
 from trainers.blocks.run.opening import opening
 from trainers.blocks.run.results import EVALUATION, TRAINING, write_config
@@ -145,7 +150,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # in a pipe or a file, lines would wait for others
     try:
-        run(parse_args(argv))
+        with StopSignals():
+            run(parse_args(argv))
+    except Stopped as stopped:
+        stopped.tell("starts it again")
+        raise
     except USER_ERRORS as error:
         # an error in a loader's worker process arrives with that process's traceback before its message
         fail(str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip())
@@ -157,8 +166,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         if error.errno in UNWRITABLE:
             fail(cannot_write(error.filename or "a file", error))
         fail(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.")
-    except KeyboardInterrupt:
-        fail("stopped by SIGINT", status=130)
     except Exception as error:
         if is_out_of_memory(error):
             fail(out_of_memory(error, "this run", {}))

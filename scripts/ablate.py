@@ -14,7 +14,8 @@ epochs       epochs of stage 1
 lr           learning rate of stage 2; the one of `shapes` was chosen by this, on shapes_dev
 
 Each variant is the recipe with one setting changed. Class split 0 is the benchmark's choice of base classes, the
-others are random. Complete runs are not repeated; variants that ablations share are run once.
+others are random. Complete runs are not repeated; variants that ablations share are run once. Failures, signals and
+exit status are as with run.sh: see bash scripts/run.sh --help.
 """
 
 import argparse
@@ -24,11 +25,12 @@ from dataclasses import replace
 from functools import cached_property
 
 from common.arguments import Several, command_parser
+from common.command import run_command
 from protocols.layout import ablation_output
 from protocols.methods import Method
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
-from protocols.runs import Run, Runner, run_all
+from protocols.runs import Run, Runner, report_failures, run_all
 from report.pages import add_into, publish
 from report.series import Cell, Series, harmonic, harmonic_cell
 from sweeping.tasks import announce
@@ -111,7 +113,10 @@ def harmonics(base: Series, new: Series) -> dict:
 
 
 def show(cell: Cell, digits: int = 2, sign: str = "") -> str:
-    return "–" if cell.mean is None else f"{cell.mean:{sign}.{digits}f} ± {cell.std:.{digits}f}".replace("-", "−")
+    if cell.mean is None:
+        return "–"
+    spread = "" if cell.std is None else f" ± {cell.std:.{digits}f}"
+    return f"{cell.mean:{sign}.{digits}f}{spread}".replace("-", "−")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
@@ -137,15 +142,15 @@ def variants_of(request: Request, ablation: str, splits: Sequence[int], dataset:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    sys.stdout.reconfigure(line_buffering=True)
     args, request = parse_args(argv)
     tables = [variants_of(request, args.ablation, args.class_splits, dataset) for dataset in request.datasets]
     runs = [run for rows in tables for variant in rows for pair in variant.runs.values() for run in pair]
     if not announce(runs, args.dry_run):
         return
-    run_all(runs, Runner(args.quiet))
+    failures = run_all(runs, Runner(args.quiet))
     text = "\n\n".join(table_of(args, request, rows) for rows in tables)
     publish(text if args.into else f"\n{text}", args.into, args.section or args.ablation)
+    sys.exit(report_failures(failures))
 
 
 def table_of(args: argparse.Namespace, request: Request, variants: Sequence[Variant]) -> str:
@@ -162,4 +167,4 @@ Mean ± standard deviation over seeds {seeds} and class splits {splits}.
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, goes_on=True)

@@ -20,6 +20,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from common.command import run_command
 from common.errors import fail, unknown
 
 BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate")
@@ -40,4 +41,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

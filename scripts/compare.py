@@ -5,17 +5,22 @@
     bash scripts/compare.sh oxford_pets eurosat --methods coop ship --seeds 1 2 3
     bash scripts/compare.sh imagenet --protocol xd TRAINER.FEATURES.VIEWS 10
 
-A run that fails is shown in its cell and the others go on; the exit status is then 1, and 2 for bad input.
+What the runs lack is listed before the first one starts. One that fails is shown in its cell and the others go on.
+After Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on.
+
+Exit status: 0; 1 where runs failed, 128 + n where signal n ended one; 2 for bad input, and where something is
+missing; 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from common.arguments import command_parser
+from common.command import run_command
 from protocols.planner import plan
 from protocols.request import Request, add_methods, add_options, add_words, read_request
-from protocols.runs import Run, RunError, Runner, note_failure, training_failed
+from protocols.runs import Run, RunError, Runner, report_failures, run_all
 from report.table import print_table
 from sweeping.tasks import announce
 from tqdm import tqdm
@@ -30,21 +35,10 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     return read_request(parser, argv)
 
 
-def execute(runs: Sequence[Run], runner: Runner) -> Iterator[str]:
-    """Runs one after the other behind one progress line; gives the message of each that fails."""
-    broken = set()
-    with tqdm(total=len(runs), desc="runs", unit="run", file=sys.stdout, dynamic_ncols=True) as bar:
-        for index, run in enumerate(runs, start=1):
-            bar.set_postfix_str(run.title)
-            try:
-                if run.model is not None and run.model.folder in broken:
-                    raise RunError(training_failed(run), 1)
-                runner.execute(run, f"[{index}/{len(runs)}]")
-            except RunError as error:
-                broken.add(run.folder)
-                note_failure(run, error)
-                yield str(error)
-            bar.update()
+def execute(runs: Sequence[Run], verbose: bool) -> list[RunError]:
+    """Runs one after the other, on a terminal above one progress bar; gives what failed."""
+    with tqdm(runs, desc="runs", unit="run", file=sys.stdout, dynamic_ncols=True, disable=None) as bar:
+        return run_all(bar, Runner(quiet=not verbose, say=tqdm.write, bars=verbose))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -52,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = plan(request)
     if not announce(runs, args.dry_run):
         return
-    failures = list(execute(runs, Runner(quiet=not args.verbose, say=tqdm.write, bars=args.verbose)))
+    failures = execute(runs, args.verbose)
     print_table(request, request.seeds)
-    for message in failures:
-        print(f"failed: {message}", file=sys.stderr)
-    sys.exit(1 if failures else 0)
+    report_failures(failures)
+    by_signal = (failure.status for failure in failures if failure.status > 128)
+    sys.exit(next(by_signal, 1 if failures else 0))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, goes_on=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 try:
     from common.arguments import Several, add_data, command_parser, default_data
+    from common.command import run_command
     from fetch.sources import read_sources
     from health.environment import Check, check_environment
     from protocols.catalogue import known_names, unknown_name
@@ -98,4 +99,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.arguments import CHECKOUT, command_parser
+from common.command import run_command
 
 sys.path.insert(0, str(CHECKOUT))
 
@@ -70,4 +71,4 @@ def table(keys: Keys) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

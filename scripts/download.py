@@ -10,11 +10,13 @@ input.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from common.arguments import Several, add_data, command_parser
+from common.command import run_command
 from common.errors import fail
 from fetch.sources import Sources, SourcesError, read_sources
 from protocols.catalogue import CatalogueError, Dataset, first_line, known_names, prepare_imports, unknown_name
@@ -40,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name in args.names:
         if name != "all" and name not in known_names():
             parser.error(unknown_name(name))
-    if args.tries < 1 or args.wait < 0:
+    if args.tries < 1 or not 0 <= args.wait < math.inf:
         parser.error("--tries is at least 1, and --wait at least 0")
     return args
 
@@ -110,11 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         ready = run(args)
     except (SourcesError, CatalogueError) as error:
         fail(error)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
     sys.exit(0 if ready else 1)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, goes_on=True)

@@ -18,13 +18,16 @@ from os.path import commonprefix
 from pathlib import Path
 
 from common.arguments import command_parser
+from common.command import run_command
 from common.errors import fail
 from protocols.methods import METHODS, SHIP, classifier_in, find_method, title_of
-from report.blocks import AVERAGE, Block, NoRuns, build
+from report.blocks import AVERAGE, Block, NoRuns, Row, build
 from report.choice import add_choice, chosen_runs, read_choice
 from report.results import report_unreadable
 from report.rows import MethodRuns
 from report.saving import save
+
+Change = tuple[float | None, float | None]  # a difference to CoOp in points, and its deviation over seeds
 
 
 def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
@@ -42,21 +45,19 @@ def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]
             if any(row.cells[2].mean is not None for row in block.rows):
                 yield slug(f"scatter_{block.name}_{shots}shots"), scatter(block, names)
         for name, axis, entries in differences(group, names):
-            ordered = sorted(entries, key=lambda bar: rank(bar, entries[bar][-1]))
+            ordered = sorted(entries, key=lambda bar: rank(bar, entries[bar][-1][0]))
             changes = [entries[bar] for bar in ordered]
             yield f"{name}_{shots}shots", bars(ordered, ("Base", "New", "H"), changes, axis)
 
 
-def differences(
-    blocks: Sequence[Block], names: Sequence[str]
-) -> Iterator[tuple[str, str, dict[str, list[float | None]]]]:
-    """Charts of differences to CoOp: file, axis, values by bar. A bar per dataset; of a single one, per method."""
+def differences(blocks: Sequence[Block], names: Sequence[str]) -> Iterator[tuple[str, str, dict[str, list[Change]]]]:
+    """Charts of differences to CoOp: file, axis, changes by bar. A bar per dataset; of a single one, per method."""
     bars = defaultdict(dict)
     for block in blocks:
         for index, method in enumerate(block.methods):
-            values = [block.difference(block.rows[index], column) for column in range(len(block.columns))]
-            if any(value is not None for value in values):
-                bars[method.trainer, method.label()][block.name] = values
+            changes = [change(block, block.rows[index], column) for column in range(len(block.columns))]
+            if any(value is not None for value, _ in changes):
+                bars[method.trainer, method.label()][block.name] = changes
     of = {(method.trainer, method.label()): name for method, name in zip(blocks[0].methods, names, strict=True)}
     if len(blocks) == 1:
         values = {of[key]: next(iter(entries.values())) for key, entries in bars.items()}
@@ -65,6 +66,11 @@ def differences(
         return
     for key, entries in bars.items():
         yield slug("_".join(("difference", *key))), f"{of[key]} minus CoOp (points)", entries
+
+
+def change(block: Block, row: Row, column: int) -> Change:
+    value = block.difference(row, column)
+    return value, None if value is None else block.spread(row, column)
 
 
 def rank(bar: str, value: float | None) -> tuple[bool, float]:
@@ -129,4 +135,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

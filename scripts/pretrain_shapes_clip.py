@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from common.command import run_command
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -385,4 +386,4 @@ def save(state: dict[str, Tensor], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

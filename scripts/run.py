@@ -12,8 +12,12 @@ dg        train on DATASET; test on the same classes elsewhere
 fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
 
 METHOD is a name from configs/methods.yaml, or ship_X for SHIP on X. Complete runs (those with a results.json) are not
-repeated. Folders are CoOp's; see scripts/protocols/layout.py. Exit status: 0; 2 for bad input; else that of the run
-that failed.
+repeated. Folders are CoOp's; see scripts/protocols/layout.py. What the runs lack is listed before the first one
+starts. One that fails is shown in its cell, and the others go on, but for the tests of a training that failed. After
+Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on.
+
+Exit status: 0; 2 for bad input, and where something is missing; that of the first run that failed, 128 + n where
+signal n ended it; 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import argparse
@@ -21,10 +25,11 @@ import sys
 from collections.abc import Sequence
 
 from common.arguments import command_parser
+from common.command import run_command
 from protocols.layout import PROTOCOLS
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
-from protocols.runs import Runner, run_all
+from protocols.runs import Runner, report_failures, run_all
 from report.table import print_table
 from sweeping.tasks import announce
 
@@ -39,14 +44,14 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    sys.stdout.reconfigure(line_buffering=True)  # lines keep their place among those of train.py, in a file too
     args, request = parse_args(argv)
     runs = plan(request)
     if not announce(runs, args.dry_run):
         return
-    run_all(runs, Runner(args.quiet))
+    failures = run_all(runs, Runner(args.quiet))
     print_table(request)
+    sys.exit(report_failures(failures))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, goes_on=True)

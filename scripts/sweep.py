@@ -12,18 +12,19 @@ Exit status: 0; 1 where runs failed; 2 for bad input; 130 after Ctrl-C.
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
-from common.arguments import command_parser
+from common.arguments import command_parser, positive
+from common.command import run_command
 from common.errors import fail
+from common.stopping import Stopped
 from protocols.planner import plan
 from protocols.request import Request, add_methods, add_options, add_words, read_request
 from report.table import print_table
 from sweeping.backend import Backend, SweepError
 from sweeping.folders import SweepFolder
-from sweeping.options import add_slurm, positive, read_slurm
+from sweeping.options import add_slurm, read_slurm
 from sweeping.tasks import State, Task, announce, tasks_of
 from sweeping.view import View
 
@@ -95,11 +96,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SweepError as error:
         fail(error)
     if stopped_by is not None:
-        print(f"stopped by {signal.Signals(stopped_by).name}; the same command goes on", file=sys.stderr)
-        sys.exit(128 + stopped_by)
+        raise Stopped(stopped_by)
     print_table(request, request.seeds)
     sys.exit(report(tasks))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, goes_on=True)

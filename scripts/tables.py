@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.arguments import command_parser
+from common.command import run_command
 from common.errors import fail
 from protocols.layout import PROTOCOLS
 from report.blocks import NoRuns, build
@@ -65,4 +66,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

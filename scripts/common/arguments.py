@@ -4,6 +4,7 @@ from __future__ import annotations  # for the doctor, which an old Python can ru
 
 import argparse
 import itertools
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,14 +49,15 @@ class Several(argparse.Action):
         words = list(itertools.takewhile(fits, values))
         if not words:
             raise argparse.ArgumentError(self, f"invalid {'int' if self.numbers else 'name'} value: {values[0]!r}")
-        found = [part for word in words for part in word.split(",") if part]
+        found = [part for word in words for part in comma_separated(word)]
         before = getattr(namespace, self.dest) or []
         setattr(namespace, self.dest, [*before, *map(int, found)] if self.numbers else [*before, *found])
         namespace.rest = [*namespace.rest, *values[len(words) :]]
 
 
 def is_number(word: str) -> bool:
-    return word.replace(",", "").isdigit()
+    """Whether it is a whole number from 0 on, or several with commas between them."""
+    return word.replace(",", "").isdecimal()
 
 
 def is_key(word: str) -> bool:
@@ -74,13 +76,35 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[int], list[str]]:
     while rest and is_name(rest[0]):
         names.append(rest.pop(0))
     while rest and is_number(rest[0]):
-        seeds += map(int, rest.pop(0).split(","))
+        seeds += map(int, comma_separated(rest.pop(0)))
     return names, seeds, rest
 
 
 def comma_separated(text: str) -> list[str]:
-    return text.split(",")
+    return [part for part in text.split(",") if part]
 
 
-def numbers(text: str) -> list[int]:
-    return [int(word) for word in comma_separated(text)]
+# Types of options: argparse puts the option's name before what they raise.
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def positive_size(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def shots(text: str) -> list[int]:
+    """Numbers of training images a class: -1 stands for all, and 0 for none, as zero-shot CLIP has it."""
+    found = [int(word) for word in comma_separated(text)]
+    wrong = [number for number in found if number < -1]
+    if wrong or not found:
+        raise argparse.ArgumentTypeError(f"{text} is no number of images; -1 stands for all that there are")
+    return found

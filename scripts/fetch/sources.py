@@ -52,6 +52,11 @@ class Sources:
     folders: dict[str, int] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def has_files_by_hand(self) -> bool:
+        """Whether some of it can only be downloaded by hand."""
+        return any(not file.name for file in self.files)
+
 
 def read_sources(mirror: Path | None = None) -> dict[str, Sources]:
     """Sources by dataset; those of `mirror` take the place of the project's own. Raises SourcesError."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetch.shortcomings import shortcomings
+from fetch.shortcomings import obstacles, shortcomings
 from fetch.sources import Sources
 from protocols.catalogue import CatalogueError, Dataset, first_line
 from tqdm import tqdm
@@ -29,6 +29,7 @@ class Report:
     images: str = "–"
     few_shot: str = "–"
     problems: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()  # those of them that no run gets past
     can_be_fetched: bool = False  # whether the downloader has something to add
     by_hand: str = ""  # the page of what it cannot fetch
 
@@ -45,14 +46,15 @@ class Report:
         return self.folder == "there"
 
 
-def examine(name: str, root: Path, sources: dict[str, Sources], deep: bool) -> Report:
-    """Looks at everything, and with `deep` into every image; nothing is written."""
+def examine(name: str, root: Path, sources: dict[str, Sources], deep: bool = False, folder: str = "") -> Report:
+    """Looks at everything, and with `deep` into every image; nothing is written. `folder` is imagefolder's."""
     from datasets.splits import first_few
 
     try:
-        dataset = Dataset(name, root)
+        dataset = Dataset(name, root, folder)
     except CatalogueError as error:  # a configuration that leaves a choice to the user
-        return Report(name, "not set up", problems=(first_line(error),))
+        problems = (first_line(error),)
+        return Report(name, "not set up", problems=problems, obstacles=problems)
     if dataset.is_rendered and not dataset.folder.exists():
         return Report(name, ON_FIRST_USE, folder="missing")
     source = sources.get(name) or sources.get(dataset.kind) or Sources()
@@ -68,6 +70,7 @@ def examine(name: str, root: Path, sources: dict[str, Sources], deep: bool) -> R
         images="–" if findings.problem else f"{len(findings.images):,} of {findings.total:,}",
         few_shot=few_shot(dataset.loader.few_shot_files()),
         problems=tuple(problems),
+        obstacles=() if dataset.is_rendered else tuple(obstacles(dataset, findings)),
         can_be_fetched=bool(source.files) and (bool(problems) or dataset.lacks_split),
         by_hand=next((file.page for file in source.files if not (file.urls or file.drive)), ""),
     )

@@ -31,6 +31,7 @@ class Findings:
     total: int = 0  # images that its lists name, each once
     images: list[str] = field(default_factory=list)  # those of them that are there
     missing: list[str] = field(default_factory=list)
+    tests_missing: bool = False  # whether images of the test set are among them
     problem: str = ""  # why it cannot be listed
 
     def few_missing(self) -> str:
@@ -44,9 +45,12 @@ class CatalogueError(Exception):
 
 
 class Dataset:
-    """One dataset of configs/datasets under a DATA folder; nothing here writes. Raises CatalogueError."""
+    """One dataset of configs/datasets under a DATA folder; nothing here writes. Raises CatalogueError.
 
-    def __init__(self, name: str, root: Path) -> None:
+    `folder`: the name of a folder of the user's own, which imagefolder needs.
+    """
+
+    def __init__(self, name: str, root: Path, folder: str = "") -> None:
         prepare_imports()
         from dassl.data.datasets import DATASET_REGISTRY
         from yacs.config import CfgNode
@@ -55,7 +59,8 @@ class Dataset:
 
         self.name, self.root = name, Path(root).expanduser().absolute()
         config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))["DATASET"]
-        self.cfg = CfgNode({"DATASET": {**config, "ROOT": str(self.root)}})
+        own = {"FOLDER": folder} if folder else {}
+        self.cfg = CfgNode({"DATASET": {**config, **own, "ROOT": str(self.root)}})
         try:
             self.loader = DATASET_REGISTRY.get(config["NAME"]).located(self.cfg)
         except DatasetError as error:
@@ -96,7 +101,8 @@ class Dataset:
         missing = missing_images(items)
         absent = set(missing)
         paths = dict.fromkeys(item.impath for item in items)
-        return Findings(len(paths), [path for path in paths if path not in absent], missing)
+        tests_missing = any(item.impath in absent for item in parts[-1])
+        return Findings(len(paths), [path for path in paths if path not in absent], missing, tests_missing)
 
 
 def prepare_imports() -> object:

@@ -137,6 +137,11 @@ def recognize(folder: Path) -> RunId | None:
     return None
 
 
+def logs_of(folder: Path) -> list[Path]:
+    """A run's logs, the newest first: each start leaves one, and from the second on the time is behind its name."""
+    return sorted(folder.glob(f"{LOG}*"), reverse=True)
+
+
 RECIPE, SEED = re.compile(r"(.+)_(-?\d+)shots"), re.compile(r"seed(\d+)")
 
 

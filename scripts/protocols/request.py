@@ -5,13 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.arguments import OUTPUT, Several, add_data, comma_separated, is_key, numbers, split_words
+from common.arguments import OUTPUT, Several, add_data, comma_separated, is_key, shots, split_words
 
 from .catalogue import known_names, unknown_name
 from .layout import PROTOCOLS, TARGETS
 from .methods import BASELINES, COMPARED, Method, find_method
 
 FEWSHOT = (1, 2, 4, 8, 16)
+LARGEST_SEED = 2**32 - 1  # NumPy's
+IN_FOLDERS = {"DATASET.NUM_SHOTS": "--shots", "SEED": "--seeds"}  # keys that would not fit the runs' folders as pairs
 WORDS = "DATASET… [SEED…] [KEY VALUE …]"
 
 
@@ -57,8 +59,8 @@ def add_options(parser: argparse.ArgumentParser, seeds: str = "1 2 3") -> None:
     add = parser.add_argument
     add("--datasets", action=Several, metavar="DATASET", help="the same as DATASET…; xd, dg: the source")
     add("--seeds", action=Several, numbers=True, metavar="SEED", help=f"the same as SEED… ({seeds})")
-    shots = "training images a class (16; fewshot: 1,2,4,8,16); -1: all there are"
-    add("--shots", type=numbers, metavar="N,…", help=shots)
+    images = "training images a class (16; fewshot: 1,2,4,8,16); -1: all there are"
+    add("--shots", type=shots, metavar="N,…", help=images)
     add("--recipe", default="", help="a name from configs/trainers/TRAINER, for all methods but --with-baselines")
     add("--with-baselines", action="store_true", help=f"also run {' and '.join(BASELINES)}")
     targets = "xd, dg: datasets to test on (default: the papers')"
@@ -82,12 +84,13 @@ def read_request(
     try:
         check_datasets(args, datasets)
         check_pairs(pairs)
+        methods = chosen_methods(args)
         request = Request(
             protocol=args.protocol,
-            methods=chosen_methods(args),
+            methods=methods,
             datasets=datasets,
-            seeds=unique([*(args.seeds or ()), *numbers, *further]) or tuple(seeds),
-            shots=shots_of(args),
+            seeds=seeds_of([*(args.seeds or ()), *numbers, *further]) or tuple(seeds),
+            shots=shots_of(args, methods),
             targets=targets_of(args, datasets),
             name=args.name,
             pairs=(*pairs, "DATASET.FOLDER", args.name) if args.name else tuple(pairs),
@@ -125,6 +128,8 @@ def check_pairs(pairs: Sequence[str]) -> None:
     for key in pairs[::2]:
         if not is_key(key):
             raise ValueError(f"{key!r} stands where a seed or the KEY of a pair is expected, such as OPTIM.LR")
+        if key in IN_FOLDERS:
+            raise ValueError(f"{key} is part of the runs' folders: give it as {IN_FOLDERS[key]}")
 
 
 def chosen_methods(args: argparse.Namespace) -> tuple[Method, ...]:
@@ -134,19 +139,36 @@ def chosen_methods(args: argparse.Namespace) -> tuple[Method, ...]:
     return tuple({method.name: method for method in (*baselines, *methods)}.values())
 
 
-def shots_of(args: argparse.Namespace) -> tuple[int, ...]:
+def seeds_of(seeds: Iterable[int]) -> tuple[int, ...]:
     """Raises ValueError."""
-    shots = args.shots or (FEWSHOT if args.protocol == "fewshot" else [16])
+    for seed in seeds:
+        if seed > LARGEST_SEED:
+            raise ValueError(f"seed {seed} is too large: the largest is {LARGEST_SEED}")
+    return unique(seeds)
+
+
+def shots_of(args: argparse.Namespace, methods: Sequence[Method]) -> tuple[int, ...]:
+    """Raises ValueError."""
+    shots = unique(args.shots or (FEWSHOT if args.protocol == "fewshot" else [16]))
     if len(shots) > 1 and args.protocol != "fewshot":
         raise ValueError("--shots takes several numbers with fewshot only")
-    return tuple(shots)
+    training = [method.name for method in methods if method.trains]
+    if 0 in shots and training:
+        raise ValueError(f"--shots 0 leaves {', '.join(training)} nothing to train on; -1 stands for all images")
+    return shots
 
 
 def targets_of(args: argparse.Namespace, datasets: Sequence[str]) -> tuple[str, ...]:
-    """Those asked for, else the papers', of the protocols that have targets."""
+    """Those asked for, else the papers', of protocols that have targets. Raises ValueError where there are none."""
     if args.targets or args.protocol not in TARGETS:
         return tuple(args.targets or ())
     by_source = TARGETS[args.protocol]
+    if args.protocol == "dg" and datasets[0] not in by_source:
+        sources = " and ".join(by_source)
+        raise ValueError(
+            f"dg: no shifted variants of {datasets[0]} are known, as they are of {sources}; "
+            "other datasets of its classes can be given as --targets"
+        )
     return tuple(name for name in by_source.get(datasets[0], by_source["imagenet"]) if name != datasets[0])
 
 

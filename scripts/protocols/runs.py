@@ -3,16 +3,19 @@
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import fail
+from common.stopping import Stopped, run_to_end
 
-from protocols.layout import FAILURE, LOG, RECORD
+from protocols.layout import FAILURE, RECORD, logs_of
 from protocols.methods import CONFIGS, Method, Recipe
 
 CHECKOUT = CONFIGS.parent
@@ -153,17 +156,29 @@ class Runner:
         self.start(run, number)
 
     def start(self, run: Run, number: str) -> None:
+        """Runs it. Raises RunError where that fails; Stopped, when train.py has ended, if a signal came meanwhile."""
         self.say(f"{number} {run.title} -> {run.folder}")
         forget_failure(run)
         start = time.monotonic()
         output = subprocess.DEVNULL if self.quiet else None
         outdated = run.record() is not None
-        done = subprocess.run(run.command(force=outdated), stdout=output, env=self.environment)
+        status, stopped_by = run_to_end(run.command(force=outdated), stdout=output, env=self.environment)
         self.ran.add(run.folder)
         record = run.record()
-        if done.returncode or record is None:
-            raise RunError(failure(run, f"failed with status {done.returncode}"), done.returncode or 1)
-        self.say(f"{number} {accuracy(record)}, {time.monotonic() - start:.0f} s")
+        complete = status == 0 and record is not None
+        if complete:
+            self.say(f"{number} {accuracy(record)}, {time.monotonic() - start:.0f} s")
+        if stopped_by is not None:
+            raise Stopped(stopped_by, told=not self.quiet and status == 128 + stopped_by)  # by train.py itself
+        if not complete:
+            raise RunError(failure(run, how_it_ended(status)), status or 1)
+
+
+def how_it_ended(status: int) -> str:
+    """Of a run without results, by its exit status."""
+    if status > 128 and (status - 128) in list(signal.Signals):
+        return f"was ended by {signal.Signals(status - 128).name}"
+    return f"failed with status {status}" if status else f"left no {RECORD}"
 
 
 def finished(run: Run, outdated: bool = False) -> dict | None:
@@ -187,8 +202,9 @@ def accuracy(record: dict) -> str:
 
 
 def failure(run: Run, how: str, *logs: Path) -> str:
-    """What is said of a run that failed; its own log is named first."""
-    return f"{run.title} {how}; see {' and '.join(map(str, (run.folder / LOG, *logs)))}"
+    """What is said of a run that failed; its own newest log is named first."""
+    named = " and ".join(map(str, (*logs_of(run.folder)[:1], *logs)))
+    return f"{run.title} {how}" + (f"; see {named}" if named else "")
 
 
 def training_failed(run: Run) -> str:
@@ -196,24 +212,39 @@ def training_failed(run: Run) -> str:
 
 
 def note_failure(run: Run, message: object) -> None:
-    """Leaves word for the table, unless the folder holds a complete run of other settings."""
+    """Leaves word for the table, unless the folder holds a complete run of other settings, or cannot be written."""
     if run.record() is None:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / FAILURE).write_text(f"{message}\n", encoding="utf-8")
+        with suppress(OSError):
+            run.folder.mkdir(parents=True, exist_ok=True)
+            (run.folder / FAILURE).write_text(f"{message}\n", encoding="utf-8")
 
 
 def forget_failure(run: Run) -> None:
     (run.folder / FAILURE).unlink(missing_ok=True)
 
 
-def run_all(runs: Sequence[Run], runner: Runner) -> None:
-    """Runs them in order; ends the program with the status of the first that fails."""
+def run_all(runs: Sequence[Run], runner: Runner) -> list[RunError]:
+    """Runs them in order, but for those whose training failed; gives what failed, with a note in its folder."""
+    failures, without = [], set()
     for index, run in enumerate(runs, start=1):
+        number = f"[{index}/{len(runs)}]"
         try:
-            runner.execute(run, f"[{index}/{len(runs)}]")
+            if run.model is not None and run.model.folder in without:
+                raise RunError(training_failed(run), 1)
+            runner.execute(run, number)
         except RunError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(error.status)
+            runner.say(f"{number} failed: {error}")
+            note_failure(run, error)
+            failures.append(error)
+            without.add(run.folder)
+    return failures
+
+
+def report_failures(failures: Sequence[RunError]) -> int:
+    """Lists on stderr what failed; gives the first one's status, 0 without any."""
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return failures[0].status if failures else 0
 
 
 def print_recipes(runs: Sequence[Run]) -> None:

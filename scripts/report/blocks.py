@@ -9,7 +9,7 @@ from protocols.layout import BENCHMARK, TARGETS, source_of
 from .published import Published, read_published
 from .results import RunResult
 from .rows import MethodRuns, in_order, methods_of
-from .series import Cell, Series, average, harmonic_cell, series_of
+from .series import Cell, Series, average, deviation, harmonic_cell, series_of
 
 PAIRS = {  # columns whose H is shown: title, part, metric
     "base2new": (("base", "base", "accuracy"), ("new", "new", "accuracy")),
@@ -72,6 +72,11 @@ class Block:
             return None
         mine, theirs = row.cells[index], self.reference.cells[index]
         return mine.mean - theirs.mean if mine.has_all_seeds and theirs.has_all_seeds else None
+
+    def spread(self, row: Row, index: int) -> float | None:
+        """The deviation of such a difference over the seeds that both have; None where there are not several."""
+        mine, theirs = row.cells[index].values, self.reference.cells[index].values
+        return deviation([mine[seed] - theirs[seed] for seed in mine.keys() & theirs.keys()])
 
     @property
     def compares(self) -> bool:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.arguments import OUTPUT, Several, numbers
+from common.arguments import OUTPUT, Several, shots
 from protocols.methods import MethodError, classifier_in, find_method
 
 from .results import RunResult, load
@@ -20,7 +20,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     add("--methods", metavar="METHOD", action=Several, help="of configs/methods.yaml (default: all with runs)")
     seeds = "those to take and to expect (default: all found)"
     add("--seeds", metavar="SEED", action=Several, numbers=True, help=seeds)
-    add("--shots", metavar="N", type=numbers, help="numbers of training images a class (default: all found)")
+    add("--shots", metavar="N", type=shots, help="numbers of training images a class (default: all found)")
 
 
 def read_choice(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:

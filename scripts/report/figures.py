@@ -74,11 +74,20 @@ def curves(blocks: Sequence[Block], labels: Sequence[str], titles: Sequence[str]
 
 
 def bars(
-    names: Sequence[str], columns: Sequence[str], changes: Sequence[Sequence[float | None]], label: str
+    names: Sequence[str],
+    columns: Sequence[str],
+    changes: Sequence[Sequence[tuple[float | None, float | None]]],
+    label: str,
 ) -> Figure:
-    """Differences in points: a row per name, from the top, and a panel per column, all of one scale."""
-    values = [value for row in changes for value in row if value is not None]
-    low, high = min([0, *values]), max([0, *values])
+    """Differences in points with their deviations: a row per name, from the top, a panel per column, of one scale."""
+    ends = [
+        value + way * (spread or 0)
+        for row in changes
+        for value, spread in row
+        if value is not None
+        for way in (-1, 1)
+    ]
+    low, high = min([0, *ends]), max([0, *ends])
     ticks = [tick for tick in MaxNLocator(2).tick_values(low, high) if low <= tick <= high]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN, 0.6 + 0.16 * len(names)), layout="constrained")
@@ -179,10 +188,11 @@ def _curve(axes: Axes, block: Block, styles: Sequence[dict[str, object]]) -> boo
     return partial
 
 
-def _bar_panel(axes: Axes, values: Sequence[float | None]) -> None:
-    for place, value in enumerate(values):
+def _bar_panel(axes: Axes, changes: Sequence[tuple[float | None, float | None]]) -> None:
+    for place, (value, spread) in enumerate(changes):
         if value is not None:
-            axes.barh(place, value, height=0.68, color=GAIN if value >= 0 else LOSS)
+            bar = {"height": 0.68, "color": GAIN if value >= 0 else LOSS}
+            axes.barh(place, value, xerr=spread, error_kw={"elinewidth": 0.8}, **bar)
         text = "–" if value is None else f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
         axes.text(1, place, text, transform=axes.get_yaxis_transform(), ha="right", va="center")
     axes.axvline(0, color="black", linewidth=0.6)
@@ -193,13 +203,9 @@ def _bar_panel(axes: Axes, values: Sequence[float | None]) -> None:
 def _legend(figure: Figure, axes: Axes, most: int, partial: bool) -> None:
     """Below the picture, where it covers nothing, in as many columns as its width takes."""
     handles, labels = axes.get_legend_handles_labels()
-    letters = 17.5 * figure.get_figwidth()  # about so many of 7 points go into a line
-
-    def fits(columns: int) -> bool:
-        rows = math.ceil(len(labels) / columns)
-        parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
-        return sum(max(map(len, part)) + 6 for part in parts) <= letters
-
-    columns = next((count for count in range(min(most, len(labels)), 1, -1) if fits(count)), 1)
     spacing = {"columnspacing": 1.0, "handletextpad": 0.4, "title": "pale: not all seeds" if partial else None}
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, **spacing)
+    for columns in range(max(1, min(most, len(labels))), 0, -1):
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, **spacing)
+        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+            return
+        legend.remove()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protocols.layout import FAILURE, LOG, RECORD, RunId, find_runs, source_named_in
+from protocols.layout import FAILURE, RECORD, RunId, find_runs, logs_of, source_named_in
 
 EXACT_LOG, ROUNDED_LOG, VALIDATION = "†", "‡", "§"
 MARKS = {
@@ -57,9 +57,9 @@ def read(folder: Path) -> Outcome:
     if (folder / FAILURE).is_file():
         reason = (folder / FAILURE).read_text(encoding="utf-8", errors="replace").split()
         return Outcome("failed", reason=" ".join(reason))
-    logs = sorted(folder.glob(f"{LOG}*"), reverse=True)  # Dassl appends the time, so the newest comes first
-    found = (read_log(path) for path in logs)
-    return next((outcome for outcome in found if outcome.status == "complete"), Outcome("incomplete"))
+    outcomes = list(map(read_log, logs_of(folder)))
+    newest = outcomes[0] if outcomes else Outcome("incomplete")
+    return next((outcome for outcome in outcomes if outcome.status == "complete"), newest)
 
 
 def read_record(path: Path) -> Outcome:
@@ -81,9 +81,10 @@ def _model(record: dict) -> str:
 
 
 def read_log(path: Path) -> Outcome:
-    """The last test that Dassl's log holds, unless training goes on after it."""
+    """The last test that a log holds, unless training goes on after it; else the error that train.py ended with."""
     split, figures = None, {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for line in text.splitlines():
         evaluating = EVALUATING.match(line)
         figure = FIGURE.match(line)
         if evaluating:
@@ -96,7 +97,8 @@ def read_log(path: Path) -> Outcome:
         return Outcome("complete", {"accuracy": 100 * figures["correct"] / figures["total"]}, EXACT_LOG)
     if "accuracy" in figures:
         return Outcome("complete", {"accuracy": figures["accuracy"]}, ROUNDED_LOG)
-    return Outcome("incomplete")
+    _, failed, message = text.rpartition("\nerror: ")
+    return Outcome("failed", reason=" ".join(message.split())) if failed else Outcome("incomplete")
 
 
 def report_unreadable(runs: Iterable[RunResult]) -> bool:

@@ -1,10 +1,15 @@
 """Figures over seeds: their mean, their H and their average over datasets, with what is missing kept in sight."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .results import RunResult
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Of the population; None where there are not several."""
+    return statistics.pstdev(values) if len(values) > 1 else None
 
 
 def harmonic(base: float, new: float) -> float:
@@ -16,11 +21,12 @@ class Cell:
     """A figure of a table, in %. Where it does not rest on all expected seeds, `note` says on which, or why."""
 
     mean: float | None = None
-    std: float | None = None  # over seeds, of the population; None for a paper's figure
+    std: float | None = None  # over seeds, of the population; None of a single one, and for a paper's figure
     seeds: int = 0
     expected: int = 0
     marks: str = ""
     note: str = ""
+    values: Mapping[int | None, float] = field(default_factory=dict)  # by seed
 
     @property
     def has_all_seeds(self) -> bool:
@@ -44,7 +50,7 @@ class Series:
         note = ", ".join([note, *sorted(set(self.trouble))]) if note else ""
         values = list(self.values.values())
         mean = statistics.fmean(values) if centre is None else centre
-        return Cell(mean, statistics.pstdev(values), count, expected, self.marks, note)
+        return Cell(mean, deviation(values), count, expected, self.marks, note, self.values)
 
 
 def series_of(runs: Iterable[RunResult], metric: str) -> Series:

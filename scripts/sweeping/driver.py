@@ -2,9 +2,9 @@
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
+from common.stopping import handled
 from protocols.runs import Run, RunError, failure, finished, forget_failure
 
 from sweeping.backend import QUEUED, RUNNING, Backend, SweepError
@@ -38,7 +38,7 @@ class Sweep:
 
     def go(self) -> None:
         """Until every task has ended, or a signal comes. Raises SweepError where no job can be submitted at all."""
-        with self.listening():
+        with handled(lambda number, frame: self.signals.append(number), STOPPING):
             self.take_over()
             while not self.signals and any(task.state not in ENDED for task in self.tasks):
                 self.follow()
@@ -49,19 +49,6 @@ class Sweep:
                 time.sleep(self.backend.poll)
             if self.signals:
                 self.stop()
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Signals that ask to stop are noted; those that the process ignores, as under nohup, stay ignored."""
-        before = {number: signal.getsignal(number) for number in STOPPING}
-        for number, handler in before.items():
-            if handler not in (signal.SIG_IGN, None):
-                signal.signal(number, lambda number, frame: self.signals.append(number))
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def take_over(self) -> None:
         """Follows jobs that an earlier sweep submitted and that have not ended."""

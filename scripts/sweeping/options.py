@@ -2,7 +2,7 @@
 
 import argparse
 
-from common.arguments import Several
+from common.arguments import Several, positive, positive_size
 
 DEFAULTS = {"partition": None, "gpus": None, "time": 240, "mem": None, "cpus": 4, "timeouts": 20, "slurm": []}
 OPTIONS = {
@@ -15,20 +15,13 @@ OPTIONS = {
 TAKEN = ("array", "job-name", "output", "error", "open-mode", "signal", "dependency")  # by the sweep or by submitit
 
 
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
 def add_slurm(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("with --executor slurm").add_argument
     add("--partition", metavar="NAME", help="default: the cluster's")
     add("--gpus", type=positive, metavar="N", help="of a job (default: none are asked for)")
     add("--time", type=positive, metavar="MINUTES", help="of a job, which is then queued again and goes on (240)")
     add("--timeouts", type=positive, metavar="N", help="how often a job may run out of time (20)")
-    add("--mem", type=float, metavar="GB", help="of a job (default: the cluster's)")
+    add("--mem", type=positive_size, metavar="GB", help="of a job (default: the cluster's)")
     add("--cpus", type=positive, metavar="N", help="of a job, and its threads (4)")
     add(
         "--slurm",

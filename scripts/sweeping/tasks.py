@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from health.plan import check
 from protocols.runs import Run, RunError, accuracy, finished, note_failure, print_recipes, training_failed
 
 
@@ -118,13 +119,14 @@ def plan_lines(tasks: Sequence[Task]) -> Iterator[str]:
 
 
 def announce(runs: Sequence[Run], dry_run: bool) -> bool:
-    """Says which recipes are taken and, for --dry-run, what would run; gives whether the runs are to be made."""
+    """Says which recipes are taken and, for --dry-run, what would run; gives whether the runs are to be made.
+
+    Ends the program where something is missing that those need which are not complete.
+    """
     print_recipes(runs)
+    tasks = tasks_of(runs)
     if dry_run:
-        print_plan(runs)
+        print("\n".join(plan_lines(tasks)))
+    else:
+        check([task.run for task in tasks if task.state is State.WAITING])
     return not dry_run
-
-
-def print_plan(runs: Sequence[Run]) -> None:
-    """For --dry-run."""
-    print("\n".join(plan_lines(tasks_of(runs))))

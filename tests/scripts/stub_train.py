@@ -1,9 +1,9 @@
-"""Stands in for train.py in tests of sweeps: notes what it does, keeps its epochs, writes results.json.
+"""Stands in for train.py in tests of scripts: notes what it does, keeps its epochs, writes log.txt and results.json.
 
     python stub_train.py FOLDER [--fail TIMES] [--epochs N] [--signal-at EPOCH NUMBER PROCESS] [--wait-at EPOCH]
 
-FOLDER/journal.txt gets a line at the start, with the threads and GPUs it may use, and one an epoch; SIGTERM ends it
-with status 143 after the epoch, from which it goes on when it starts again.
+FOLDER/journal.txt gets a line at the start, with the threads and GPUs it may use, and one an epoch; SIGINT and
+SIGTERM end it with status 130 and 143 after the epoch, from which it goes on when it starts again.
 """
 
 import argparse
@@ -20,12 +20,15 @@ parser.add_argument("--force", action="store_true")
 parser.add_argument("--fail", type=int, default=0)
 parser.add_argument("--epochs", type=int, default=1)
 parser.add_argument("--signal-at", type=int, nargs=3, default=(0, 0, 0))
+parser.add_argument("--ended-by", type=int, default=0, help="a signal that it gets right away")
 parser.add_argument("--wait-at", type=int, default=0, help="until it is stopped, or FOLDER has a file `go on`")
 args = parser.parse_args()
 
 asked = []
-signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: asked.append(number))
 args.folder.mkdir(parents=True, exist_ok=True)
+(args.folder / "log.txt").touch()
 results, journal = args.folder / "results.json", args.folder / "journal.txt"
 
 
@@ -44,6 +47,8 @@ note(f"start threads={threads} gpus={gpus}{' over' if args.force else ''}")
 if started < args.fail:
     print("made to fail", file=sys.stderr)
     sys.exit(3)
+if args.ended_by:
+    os.kill(os.getpid(), args.ended_by)
 for epoch in range(1 + sum(line.startswith("epoch") for line in before), args.epochs + 1):
     note(f"epoch {epoch}")
     if epoch == args.signal_at[0] and not started:
@@ -52,6 +57,7 @@ for epoch in range(1 + sum(line.startswith("epoch") for line in before), args.ep
         time.sleep(0.05)
     if asked:
         note(f"stopped by {asked[0]}")
-        sys.exit(143)
+        print(f"Stopped by {signal.Signals(asked[0]).name}; the same command goes on after epoch {epoch}")
+        sys.exit(128 + asked[0])
 note("end")
 results.write_text(json.dumps({"metrics": {"accuracy": 50.0}, "config": {}}), encoding="utf-8")

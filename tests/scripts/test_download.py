@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -437,14 +438,18 @@ def test_a_second_run_waits_for_the_first_and_does_nothing_twice(publish, origin
     assert site.asked == []
 
 
-def test_a_run_that_is_stopped_says_how_to_go_on(fetch, publish, monkeypatch):
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(download, "provide", stop)
-    done = fetch(publish({}))
-    assert done.status == 130
-    assert "the same command goes on from here" in done.err
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_says_how_to_go_on(number, status, publish, origin, root, foreground_signals):
+    folder = root / "oxford_pets"
+    folder.mkdir(parents=True)
+    command = [sys.executable, str(CHECKOUT / "scripts/download.py"), "oxford_pets", "--root", str(root)]
+    with locked(folder):
+        process = subprocess.Popen([*command, "--sources", publish(origin)], stderr=subprocess.PIPE, text=True)
+        assert "waiting for it" in process.stderr.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert err == f"stopped by {signal.Signals(number).name}; the same command goes on\n"
 
 
 # --- names and options

@@ -95,6 +95,40 @@ def test_few_shot_curves_have_a_panel_per_dataset_the_average_first(drawn, tmp_p
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "1", "16"]
 
 
+def test_the_legend_of_six_methods_is_within_the_figure(drawn, tmp_path):
+    for trainer in ("ZeroshotCLIP", "CoOp", "CoCoOp", "CLIPAdapter", "TipAdapter", "TipAdapterF"):
+        folder = train_folder(tmp_path, "fewshot", "dtd", 16, trainer, "vit_b16", 1)
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text('{"metrics": {"accuracy": 60}}')
+    figure = drawn("fewshot")["shots"]
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert len(legend.get_texts()) == 6
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width
+
+
+def test_bars_show_how_far_their_differences_spread_over_the_seeds(write, drawn):
+    write("CoOp", "dtd", (60, 40), (62, 44))
+    write("SHIP", "dtd", (61, 45), (63, 53))  # by seed 1 and 1 more on base, 5 and 9 on new classes
+    figure = drawn()["differences_16shots"]
+    spreads = []
+    for axes in figure.axes[:2]:
+        (bars,) = (container for container in axes.containers if hasattr(container, "patches") and container.errorbar)
+        ((first, last),) = bars.errorbar.lines[2][0].get_segments()
+        spreads.append((first[0], last[0]))
+        low, high = axes.get_xlim()
+        assert low <= first[0] <= last[0] <= high
+    assert spreads == [(1, 1), (5, 9)]
+
+
+def test_bars_of_one_seed_have_no_spread(write, drawn):
+    write("CoOp", "dtd", (60, 40))
+    write("SHIP", "dtd", (61, 45))
+    figure = drawn()["differences_16shots"]
+    assert all(getattr(container, "errorbar", None) is None for axes in figure.axes for container in axes.containers)
+
+
 def test_letters_are_legible_in_a_column(write, drawn):
     from matplotlib.text import Text
 

@@ -148,6 +148,7 @@ def arguments(tmp_path, *words: str) -> list[str]:
         (["--datasets", "shape"], "Did you mean shapes?"),
         (["--methods", "koop"], "koop"),
         (["--jobs", "0"], "0 is not above 0"),
+        (["--executor", "slurm", "--mem", "-1"], "-1 is not above 0"),
         (["--set", "OPTIM.LR"], "do not pair up"),
         (["--protocol", "xd", "--datasets", "shapes", "dtd"], "one source"),
         (["--partition", "gpu"], "--partition is for --executor slurm"),

@@ -4,16 +4,20 @@ import errno
 import functools
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
 
 import compat
 import train
+from tests.conftest import CHECKOUT
 from tests.trainers.outcomes import outcome, unequal
 from trainers.blocks.errors import InputError
 from trainers.blocks.run import states as resume
 from trainers.blocks.run.interruption import Stopped, StopSignals
+from trainers.blocks.training.evaluating import EvaluatingTrainer
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
 
@@ -92,6 +96,25 @@ def test_ignored_signals_stay_ignored():
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_evaluation_that_is_asked_to_stop_ends_with_a_line(number, status, train_py, monkeypatch):
+    monkeypatch.setattr(EvaluatingTrainer, "test", lambda trainer: os.kill(os.getpid(), number))
+    run = train_py("ZeroshotCLIP", "run", flags=("--eval-only",))
+    assert run.status == status
+    line = f"Stopped by {signal.Signals(number).name}; the same command starts it again"
+    assert run.stdout.splitlines()[-1] == line
+    assert line in (run.folder / "log.txt").read_text(encoding="utf-8")
+    assert run.stderr == ""
+
+
+def test_interrupt_while_pytorch_is_imported_ends_it_without_a_traceback(tmp_path):
+    (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, CHECKOUT / "train.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def test_infinite_loss_names_stage_epoch_and_step_and_leaves_the_state(ship, tmp_path):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from common.arguments import positive
 from report.saving import save
 
 from bench import growth, machine
@@ -27,13 +28,13 @@ CLASSES, CONTEXTS, NAME_TOKENS = (10, 30, 100, 300, 1000, 3000, 10000), (1, 2, 4
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of("growth", __doc__)
     add = parser.add_argument
-    add("--classes", metavar="N", type=int, nargs="+", default=CLASSES, help="numbers of classes")
-    add("--contexts", metavar="N", type=int, nargs="+", default=CONTEXTS, help="numbers of context tokens")
+    add("--classes", metavar="N", type=positive, nargs="+", default=CLASSES, help="numbers of classes")
+    add("--contexts", metavar="N", type=positive, nargs="+", default=CONTEXTS, help="numbers of context tokens")
     add(
         "--name-tokens",
         "--words",
         metavar="N",
-        type=int,
+        type=positive,
         nargs="+",
         default=NAME_TOKENS,
         help="tokens of a class name",

@@ -73,3 +73,43 @@ def test_planning_needs_no_pytorch(tmp_path):
     done = subprocess.run([sys.executable, "-c", lines], cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("6 runs: 0 complete, 6 to run\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shots", "0"], "--shots 0 leaves coop nothing to train on; -1 stands for all images"),
+        (["--shots", "-2"], "-2 is no number of images; -1 stands for all that there are"),
+        (["--shots", "few"], "argument --shots: invalid"),
+        (["--seeds", "4294967296"], "seed 4294967296 is too large: the largest is 4294967295"),
+        (["--seeds", "²"], "invalid int value: '²'"),
+        (["DATASET.NUM_SHOTS", "0"], "DATASET.NUM_SHOTS is part of the runs' folders: give it as --shots"),
+        (["SEED", "3"], "SEED is part of the runs' folders: give it as --seeds"),
+    ],
+)
+def test_numbers_that_the_runs_would_take_otherwise_are_refused(words, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        request(run, "coop", "base2new", "dtd", *words)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_no_shots_are_refused_wherever_a_method_trains_and_taken_where_none_does(capsys):
+    assert request(run, "zsclip", "fewshot", "dtd", "--shots", "0").shots == (0,)
+    for command, words in ((compare, ("dtd",)), (ablate, ("bias", "dtd")), (sweep, ("dtd", "--methods", "ship"))):
+        with pytest.raises(SystemExit):
+            request(command, *words, "--shots", "0")
+        assert "nothing to train on" in capsys.readouterr().err
+
+
+def test_a_comma_too_many_is_passed_over():
+    assert request(run, "coop", "base2new", "dtd", "1,,2").seeds == (1, 2)
+
+
+def test_a_source_without_shifted_variants_is_refused_unless_targets_are_given(capsys):
+    with pytest.raises(SystemExit) as ended:
+        request(run, "coop", "dg", "oxford_pets")
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "no shifted variants of oxford_pets" in error and "imagenet and shapes" in error
+    assert request(run, "coop", "dg", "oxford_pets", "--targets", "dtd").targets == ("dtd",)

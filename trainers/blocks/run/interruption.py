@@ -11,11 +11,20 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(SystemExit):
-    """Ends the program with 128 + the signal's number, as shells report it: 130 for SIGINT, 143 for SIGTERM."""
+    """Ends the program with 128 + the signal's number, as shells report it: 130 for SIGINT, 143 for SIGTERM.
+
+    `told`: whether the user has been told.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
-        self.name = signal.Signals(number).name
+        self.name, self.told = signal.Signals(number).name, False
+
+    def tell(self, what_next: str) -> None:
+        """Prints, once, that the run has been stopped, and what the same command does."""
+        if not self.told:
+            print(f"Stopped by {self.name}; the same command {what_next}")
+            self.told = True
 
 
 class StopSignals:

@@ -80,7 +80,7 @@ class ResumableTrainer(EpochTrainer):
             except Stopped as stopped:
                 self.states.flush()
                 self.close_writer()
-                print(f"Stopped by {stopped.name}; the same command {self.what_comes_next()}")
+                stopped.tell(self.what_comes_next())
                 raise
         self.states.clear()
 
