@@ -40,7 +40,9 @@ class WholeRun:
     def __call__(self) -> Outcome:
         self.runs += 1
         folder = self.root / f"{'plain' if self.plain else 'ours'}{self.runs}"
-        with mock.patch.object(feature_trainer, "load_backbone", lambda *args: self.backbone):
+        with mock.patch.multiple(
+            feature_trainer, load_backbone=lambda *args: self.backbone, check_weights=lambda name: None
+        ):
             trainer = self.trainer(folder / "base", "base")
             losses = recorded_losses(trainer)
             if self.plain:

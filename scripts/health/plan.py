@@ -13,7 +13,7 @@ from protocols.runs import Run
 
 from health.data import Report, examine
 
-DATA, FOLDER, WEIGHTS = "DATASET.ROOT", "DATASET.FOLDER", "MODEL.BACKBONE.NAME"
+DATA, FOLDER = "DATASET.ROOT", "DATASET.FOLDER"
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -72,12 +72,13 @@ def checkpoints_lacking(settings: Settings) -> Iterator[str]:
 
     from trainers.blocks.clip.files import find
     from trainers.blocks.errors import InputError
+    from trainers.blocks.run.identity import BACKBONE
     from trainers.blocks.run.sources import FINDERS
 
     made = {str(run.model.folder) for run, _ in settings if run.model is not None}
-    finders = {WEIGHTS: find, **FINDERS}
+    finders = {**FINDERS, BACKBONE: find}
     for key, value in dict.fromkeys((key, str(values.get(key, ""))) for _, values in settings for key in finders):
-        if value and value not in made and not (key == WEIGHTS and value in available_models()):
+        if value and value not in made and not (key == BACKBONE and value in available_models()):
             try:
                 if not finders[key](value).is_file():
                     yield f"{key}: there is no file {value}"
@@ -91,8 +92,9 @@ def downloads_failing(settings: Settings) -> Iterator[str]:
 
     from trainers.blocks.clip.files import fetched
     from trainers.blocks.errors import InputError
+    from trainers.blocks.run.identity import BACKBONE
 
-    for name in dict.fromkeys(str(values.get(WEIGHTS)) for _, values in settings):
+    for name in dict.fromkeys(str(values.get(BACKBONE)) for _, values in settings):
         try:
             if name in available_models():
                 fetched(name)

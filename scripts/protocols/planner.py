@@ -58,7 +58,7 @@ class Planner:
 
     def training(self, classes: str, shots: int) -> Run:
         request, label = self.request, self.request.label(self.dataset)
-        recipe = self.method.recipe(request.protocol, self.dataset, shots)
+        recipe = self.method.recipe(request.protocol, self.dataset, shots).under(request.backbone)
         place = (label, shots, self.method.trainer, recipe.name, self.seed)
         folder = train_folder(request.output, request.protocol, *place)
         settings = {"data": request.data, "pairs": request.pairs}

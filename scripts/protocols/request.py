@@ -14,6 +14,7 @@ from .methods import BASELINES, COMPARED, Method, find_method
 FEWSHOT = (1, 2, 4, 8, 16)
 LARGEST_SEED = 2**32 - 1  # NumPy's
 IN_FOLDERS = {"DATASET.NUM_SHOTS": "--shots", "SEED": "--seeds"}  # keys that would not fit the runs' folders as pairs
+BACKBONE = "MODEL.BACKBONE.NAME"
 WORDS = "DATASET… [SEED…] [KEY VALUE …]"
 
 
@@ -35,6 +36,12 @@ class Request:
     def label(self, dataset: str) -> str:
         """The dataset's name in folders and tables."""
         return self.name if dataset == "imagefolder" else dataset
+
+    @property
+    def backbone(self) -> str:
+        """What the pairs put in the place of the recipes' backbone; else empty."""
+        named = [value for key, value in zip(self.pairs[::2], self.pairs[1::2], strict=True) if key == BACKBONE]
+        return named[-1] if named else ""
 
     @property
     def labels(self) -> list[str]:

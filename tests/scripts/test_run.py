@@ -36,8 +36,12 @@ def test_runs_what_is_missing_and_prints_the_table(script, options, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "epoch [1/1] batch" in done.stdout
     rows = [row.split()[:2] for row in done.stdout.splitlines() if "±" in row and "seeds" not in row]
-    assert rows == [["ZeroshotCLIP", "vit_b16"], ["CoOp", "vit_b16_ctxv1"], ["SHIP", "vit_b16"]]
-    folder = tmp_path / "out/base2new/test_new/oxford_pets/shots_4/SHIP/vit_b16/seed1"
+    assert rows == [
+        ["ZeroshotCLIP", "tiny_clip_vit_b16"],
+        ["CoOp", "tiny_clip_vit_b16_ctxv1"],
+        ["SHIP", "tiny_clip_vit_b16"],
+    ]
+    folder = tmp_path / "out/base2new/test_new/oxford_pets/shots_4/SHIP/tiny_clip_vit_b16/seed1"
     assert (folder / "results.json").is_file()
     assert (folder / "log.txt").is_file()
 
@@ -45,7 +49,7 @@ def test_runs_what_is_missing_and_prints_the_table(script, options, tmp_path):
     assert again.stdout.count(": complete") == 6
     assert "epoch [" not in again.stdout
 
-    train = tmp_path / "out/base2new/train_base/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1"
+    train = tmp_path / "out/base2new/train_base/oxford_pets/shots_4/CoOp/tiny_clip_vit_b16_ctxv1/seed1"
     (train / "results.json").unlink()  # as after a crash
     (train / "prompt_learner/checkpoint").unlink()
     repeated = script("coop/base2new", "1", *options)
@@ -155,10 +159,10 @@ def test_cross_dataset_run_trains_on_the_target_with_the_sources_prompt_vae(scri
     """From end to end; the source is its own target here."""
     done = script("ship/xd", "1", "--targets", "oxford_pets", *options)
     assert done.returncode == 0, done.stderr
-    target = tmp_path / "out/evaluation/SHIP/vit_b16_4shots/oxford_pets/seed1"
+    target = tmp_path / "out/evaluation/SHIP/tiny_clip_vit_b16_4shots/oxford_pets/seed1"
     record = json.loads((target / "results.json").read_text(encoding="utf-8"))
     assert record["config"]["TRAINER"]["SHIP"]["SOURCE"] == str(
-        tmp_path / "out/oxford_pets/SHIP/vit_b16_4shots/seed1"
+        tmp_path / "out/oxford_pets/SHIP/tiny_clip_vit_b16_4shots/seed1"
     )
     assert "PromptVAE" not in record["seconds"]
 
@@ -171,7 +175,9 @@ def test_folder_of_images_runs_by_its_name(script, options, pets, tmp_path):
     done = script("coop/base2new", "1", "--name", "mypics", *options, dataset="imagefolder")
     assert done.returncode == 0, done.stderr
     assert "mypics, 4 shots, base-to-new" in done.stdout
-    assert (tmp_path / "out/base2new/test_new/mypics/shots_4/CoOp/vit_b16_ctxv1/seed1/results.json").is_file()
+    assert (
+        tmp_path / "out/base2new/test_new/mypics/shots_4/CoOp/tiny_clip_vit_b16_ctxv1/seed1/results.json"
+    ).is_file()
 
 
 def test_gzsl_shares_the_training_of_base2new_and_reports_seen_and_unseen(script, options, tmp_path):
@@ -179,7 +185,7 @@ def test_gzsl_shares_the_training_of_base2new_and_reports_seen_and_unseen(script
     done = script("coop/gzsl", "1", *options)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": complete") == 1
-    folder = tmp_path / "out/base2new/test_all/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1"
+    folder = tmp_path / "out/base2new/test_all/oxford_pets/shots_4/CoOp/tiny_clip_vit_b16_ctxv1/seed1"
     assert {"seen", "unseen", "harmonic"} <= set(json.loads((folder / "results.json").read_text())["metrics"])
 
 
@@ -193,7 +199,9 @@ def test_comparison_goes_on_after_a_failure_and_says_so(script, options, tmp_pat
     assert done.returncode == 1
     assert done.stderr.count("failed: CoCoOp") == 2
     assert "failed" in next(line for line in done.stdout.splitlines() if line.startswith("CoCoOp "))
-    assert (tmp_path / "out/base2new/test_new/oxford_pets/shots_4/CoOp/vit_b16_ctxv1/seed1/results.json").is_file()
+    assert (
+        tmp_path / "out/base2new/test_new/oxford_pets/shots_4/CoOp/tiny_clip_vit_b16_ctxv1/seed1/results.json"
+    ).is_file()
     again = script("compare", "--methods", "zsclip", "coop", "--seeds", "1", "--shots", "4", *output, *set_pairs)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count(": complete") == 4

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from protocols import methods
 from protocols.layout import PROTOCOLS
-from protocols.methods import METHODS, NAMES, Method, MethodError, classifier_in, find_method
+from protocols.methods import METHODS, NAMES, Method, MethodError, Recipe, classifier_in, find_method
 
 import train
 from configuration import setup_cfg
@@ -82,3 +82,21 @@ def test_entries_and_the_methods_files_agree_on_classes_without_images():
     for entry in methods.METHODS.values():
         if not entry.synthesizes:
             assert entry.new_classes == classifiers.METHODS[entry.trainer].knows_new, entry.name
+
+
+@pytest.mark.parametrize(
+    ("recipe", "backbone", "name"),
+    [
+        ("vit_b16_ep50_ctxv1", "", "vit_b16_ep50_ctxv1"),
+        ("vit_b16_ep50_ctxv1", "ViT-B/16", "vit_b16_ep50_ctxv1"),
+        ("vit_b16_ep50_ctxv1", "RN101", "rn101_ep50_ctxv1"),
+        ("vit_b16", "ViT-L/14@336px", "vit_l14_336px"),
+        ("shapes", "RN50x4", "rn50x4_shapes"),
+        ("vit_b16_tip_adapter_f", "/models/laion.v2.pt", "laion_v2_vit_b16_tip_adapter_f"),
+        ("shapes", "coop.pt", "coop_shapes"),
+    ],
+)
+def test_a_recipe_under_another_backbone_is_named_after_it(recipe, backbone, name):
+    under = Recipe(recipe, ()).under(backbone)
+    assert under.name == name
+    assert classifier_in(under.name) == classifier_in(recipe)

@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 
 from ..errors import InputError
 from ..run.memory import is_out_of_memory
-from .files import read_clip
+from .activation import QUICK_GELU, activation_beside, set_activation
+from .files import file_of, read_clip
 from .image_encoder import ImageEncoder
 from .prompts import tokenize
 from .text_encoder import TextEncoder
@@ -26,10 +27,11 @@ class Backbone(nn.Module):
     Features are L2-normalized and fp32, whatever precision the towers run in.
     """
 
-    def __init__(self, model: CLIP, identity: dict[str, str]) -> None:
+    def __init__(self, model: CLIP, identity: dict[str, str], activation: str = QUICK_GELU) -> None:
         super().__init__()
         self.model, self.image, self.text = model, ImageEncoder(model.visual), TextEncoder(model)
         self.identity = identity  # fingerprint and name, see made_by.py
+        self.activation = activation
         self.eval().requires_grad_(False)
 
     @property
@@ -63,8 +65,11 @@ class Backbone(nn.Module):
         return normalize(torch.stack(each).mean(dim=0), dim=-1)
 
 
-def load_backbone(name: str, precision: str, device: torch.device | str) -> Backbone:
+def load_backbone(name: str, precision: str, device: torch.device | str, activation: str = "") -> Backbone:
     """CLIP by one of its names (downloaded the first time) or by the path of a checkpoint, see `read_clip`.
+
+    Its blocks have the activation that is asked for, else what a configuration beside the file states, else
+    quick_gelu, as OpenAI's models have.
 
     With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text
     tower's blocks; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
@@ -72,7 +77,9 @@ def load_backbone(name: str, precision: str, device: torch.device | str) -> Back
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
     model = _built(name, read_clip(name)).float()
-    identity = {"backbone": _fingerprint(model), "backbone_name": name}
+    activation = activation or _stated_activation(name)
+    set_activation(model, activation)
+    identity = {"backbone": _fingerprint(model, activation), "backbone_name": name}
     if precision in HALVES:
         convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
         for parameter in model.parameters():
@@ -80,7 +87,12 @@ def load_backbone(name: str, precision: str, device: torch.device | str) -> Back
                 parameter.data = parameter.data.to(HALVES[precision])
     if precision == "mixed":
         model.transformer.float()
-    return Backbone(model.to(device), identity)
+    return Backbone(model.to(device), identity, activation)
+
+
+def _stated_activation(name: str) -> str:
+    path = file_of(name)
+    return activation_beside(path) if path else QUICK_GELU
 
 
 def _built(name: str, state: dict[str, Tensor]) -> CLIP:
@@ -106,8 +118,8 @@ def _built(name: str, state: dict[str, Tensor]) -> CLIP:
     return model
 
 
-def _fingerprint(model: CLIP) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(model: CLIP, activation: str) -> str:
+    digest = hashlib.sha256(b"" if activation == QUICK_GELU else activation.encode())
     for weights in (model.text_projection, model.visual.conv1.weight):
         digest.update(weights.detach().half().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]

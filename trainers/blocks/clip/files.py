@@ -13,13 +13,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, did_you_mean
-from ..run.files import sha256_of
+from ..run.files import backbone_file, sha256_of
 from ..run.memory import is_out_of_memory
 from ..run.progress import progress
 from .torchscript import is_torchscript, read_tensors
 
-# What configurations name files from: the checkout that this is in. Installed, it is in none.
-CHECKOUT = Path() if __name__.startswith("ship_dassl.") else Path(__file__).resolve().parents[3]
 CHUNK = 1 << 20  # bytes read at a time
 SECONDS = 60  # without an answer, after which a download is given up
 
@@ -55,11 +53,16 @@ def check_weights(name: str) -> None:
         fetched(name)
 
 
+def file_of(name: str) -> Path | None:
+    """The file of a backbone that is given by its path; None for one of CLIP's names, or where there is no file."""
+    return None if name in clip.available_models() else backbone_file(name)
+
+
 def find(name: str) -> Path:
     """The file that a path names; raises InputError where there is none."""
-    for path in (Path(name).expanduser(), CHECKOUT / name):
-        if name and path.is_file():
-            return path
+    path = backbone_file(name)
+    if path:
+        return path
     raise InputError(
         f"MODEL.BACKBONE.NAME is {name!r}: neither an existing file nor one of CLIP's models "
         f"({', '.join(clip.available_models())}).{did_you_mean(name, clip.available_models())}"

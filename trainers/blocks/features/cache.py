@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from .batches import Batch
 
 FORMAT = 3  # counted up when the same image comes to other bits, or files have another form
 LIMIT = 20 * 10**9  # bytes; beyond, files that have not been read for longest are deleted
+AT_ONCE = 16  # questions to the disk
 HASH = 32  # hexadecimal digits of an image's name here, and of a key
 
 EncodeRows = Callable[[Sequence[int]], Batch]  # rows of a list of images to their features and labels
@@ -50,14 +52,10 @@ def hash_of_weights(module: nn.Module) -> str:
     return digest(parts())
 
 
-def hashes_of_images(paths: Sequence[str]) -> np.ndarray:
-    """A hash (N,) of each file: of its absolute path, size and time of the last change. Raises OSError."""
-
-    def hash_of(path: str) -> str:
-        about = os.stat(path)
-        return digest([f"{os.path.abspath(path)}\0{about.st_size} {about.st_mtime_ns}".encode()])[:HASH]
-
-    return np.array([hash_of(path) for path in paths], dtype=f"S{HASH}")
+def hash_of_image(path: str) -> str:
+    """A hash of a file's absolute path, size and time of the last change. Raises OSError."""
+    about = os.stat(path)
+    return digest([f"{os.path.abspath(path)}\0{about.st_size} {about.st_mtime_ns}".encode()])[:HASH]
 
 
 class FeatureCache:
@@ -68,6 +66,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path | None, dataset: str, about: object) -> None:
         self.folder, self.about = folder and folder / dataset, about
+        self.hashes: dict[str, str] = {}  # of images, by path: each is asked for once in a run
 
     def batch(
         self,
@@ -87,7 +86,7 @@ class FeatureCache:
         if self.folder is None:
             return encode(everything)
         try:
-            images = hashes_of_images([item.impath for item in items])
+            images = self.hashes_of([item.impath for item in items])
         except OSError:  # an image is not there, or not a file: the loader has more to say on that
             return encode(everything)
         described = json.dumps([FORMAT, self.about, about, digest([images.data]) if together else ""], sort_keys=True)
@@ -100,6 +99,15 @@ class FeatureCache:
                 return made, labels
             features[missing] = made.float().cpu().numpy()
         return torch.from_numpy(features).to(device), torch.tensor([item.label for item in items], device=device)
+
+    def hashes_of(self, paths: Sequence[str]) -> np.ndarray:
+        """A hash (N,) of each image's file. Many are asked for at once, as a network disk answers slowly."""
+        new = [path for path in dict.fromkeys(paths) if path not in self.hashes]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda some: list(map(hash_of_image, some)), (new[i::AT_ONCE] for i in range(AT_ONCE)))
+            for index, hashes in enumerate(found):
+                self.hashes.update(zip(new[index::AT_ONCE], hashes, strict=True))
+        return np.array([self.hashes[path] for path in paths], dtype=f"S{HASH}")
 
     def read(self, stem: str, images: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """Features (N, D) of the images, and the rows (M,) of those that no file has; None where no file has any."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..errors import InputError
 
+# What configurations name files from: the checkout that this is in. Installed, it is in none.
+CHECKOUT = Path() if __name__.startswith("ship_dassl.") else Path(__file__).resolve().parents[3]
+
 
 def replace_file(path: Path, *parts: bytes | memoryview) -> None:
     """As write_whole; raises InputError, which names the file, where that fails."""
@@ -34,6 +37,12 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def backbone_file(name: str) -> Path | None:
+    """The file that MODEL.BACKBONE.NAME names, looked up in the working directory, then in the checkout."""
+    paths = (Path(name).expanduser(), CHECKOUT / name) if name else ()
+    return next((path for path in paths if path.is_file()), None)
 
 
 def sha256_of(path: Path) -> str:

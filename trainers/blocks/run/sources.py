@@ -1,12 +1,12 @@
-"""The checkpoints of other runs that a run begins with, identified by what they are, wherever they lie."""
+"""The files that a run begins with, other runs' checkpoints and a backbone, identified by what they are."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InputError
 from .checkpoints import checkpoint_path
-from .files import sha256_of
-from .identity import INIT_WEIGHTS, SOURCE, flatten
+from .files import backbone_file, sha256_of
+from .identity import BACKBONE, INIT_WEIGHTS, SOURCE, flatten
 from .results import read_record
 
 Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
@@ -23,13 +23,19 @@ def source_checkpoint(folder: str | Path) -> Path:
         ) from error
 
 
-FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path}
+# None: the value says by itself what it is, as one of CLIP's names does.
+FINDERS: dict[str, Callable[[str], Path | None]] = {
+    SOURCE: source_checkpoint,
+    INIT_WEIGHTS: Path,
+    BACKBONE: backbone_file,
+}
 
 
 def sources_of(config: Mapping) -> dict[str, Identity]:
-    """By key, what the checkpoints are that the configuration names; raises InputError where one is not there."""
+    """By key, what the files are that the configuration names; raises InputError where a checkpoint is not there."""
     values = flatten(config)
-    return {key: identity_of(key, find(values[key])) for key, find in FINDERS.items() if values.get(key)}
+    paths = {key: find(values[key]) for key, find in FINDERS.items() if values.get(key)}
+    return {key: identity_of(key, path) for key, path in paths.items() if path}
 
 
 def identity_of(key: str, path: Path) -> Identity:

@@ -143,7 +143,8 @@ class FeatureTrainer(EvaluatingTrainer):
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
         with memory_for(f"the backbone {name}", self.cfg, "MODEL.BACKBONE.NAME"):
-            self.backbone = load_backbone(name, self.numerics.name, self.device)
+            self.backbone = load_backbone(name, self.numerics.name, self.device, self.cfg.MODEL.BACKBONE.ACTIVATION)
+        print(f"Activation: {self.backbone.activation}")
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
@@ -244,6 +245,7 @@ class FeatureTrainer(EvaluatingTrainer):
         about = {
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.model.visual),
+            "activation": self.backbone.activation,
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
             "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type,
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from yacs.config import CfgNode
 
+from ..clip.activation import ACTIVATIONS
 from ..clip.chunks import AUTOMATIC
 from ..errors import InputError
 from ..keys import (
@@ -131,10 +132,19 @@ TEXT_CHUNK = Key(
 )
 
 
+BACKBONE = {
+    "ACTIVATION": Key(
+        "",
+        one_of("", *ACTIVATIONS),
+        'of the transformer blocks; "": what a configuration beside the weights states, else quick_gelu',
+    ),
+}
+
+
 def declared() -> dict[str, Keys]:
     """By section, the keys that this project adds to Dassl's."""
     methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
-    own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS}
+    own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS, "MODEL.BACKBONE": BACKBONE}
     return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK}, **own}
 
 
@@ -144,9 +154,10 @@ def extend_cfg(cfg: CfgNode) -> None:
         return
     cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
     for section, keys in declared().items():
-        name = section.partition(".")[2]
-        if name and name not in cfg.TRAINER:
-            cfg.TRAINER[name] = defaults(keys)
+        above, _, name = section.partition(".")
+        if name and name not in cfg[above]:
+            cfg[above][name] = defaults(keys)
+    cfg.MODEL.BACKBONE.update(defaults(BACKBONE))
     cfg.TRAINER.SHIP.OPTIM = CfgNode({**cfg.OPTIM, **ship_keys.STAGE_ONE_OPTIM})  # the keys of the run's OPTIM
 
 

@@ -45,7 +45,7 @@ def test_state_dict_inside_a_checkpoint_is_found(clip_file, tmp_path, backbone):
 
 
 def test_relative_path_is_looked_up_in_the_checkout_too(monkeypatch, tmp_path, clip_file):
-    monkeypatch.setattr("trainers.blocks.clip.files.CHECKOUT", clip_file.parent)
+    monkeypatch.setattr("trainers.blocks.run.files.CHECKOUT", clip_file.parent)
     monkeypatch.chdir(tmp_path)
     load_backbone(clip_file.name, "fp32", CPU)
 

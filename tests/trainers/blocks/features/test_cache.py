@@ -222,3 +222,13 @@ def test_weights_have_another_hash_where_one_of_them_differs():
     assert hash_of_weights(model.bfloat16()) != before
     model.float().weight.data[0, 0] += 1
     assert hash_of_weights(model) != before
+
+
+def test_an_image_is_looked_at_once_in_a_run(tmp_path, items, monkeypatch):
+    looked = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: looked.append(str(path)) or stat(path, **how))
+    cache = FeatureCache(tmp_path / "cache", "Pets", None)
+    for some in (items[:3], items, items[::-1]):
+        cache.batch("test", some, "", CPU, partial(Encoder(), some))
+    assert sorted(path for path in looked if path.endswith(".jpg")) == sorted(item.impath for item in items)

@@ -8,7 +8,7 @@ import pytest
 
 from trainers.blocks.errors import InputError
 from trainers.blocks.run.folder import RequestedRun, complete_record, other_model
-from trainers.blocks.run.identity import INIT_WEIGHTS, SOURCE, config_hash, differences
+from trainers.blocks.run.identity import BACKBONE, INIT_WEIGHTS, SOURCE, config_hash, differences
 from trainers.blocks.run.results import EVALUATION, TRAINING
 from trainers.blocks.run.sources import comparable, sources_of
 
@@ -74,6 +74,22 @@ def test_a_source_that_was_trained_again_is_another(pets):
 def test_weights_to_start_from_are_identified_by_their_checksum(pets, eurosat):
     one, other = (config_of(folder / "ship/model.pth.tar-2", INIT_WEIGHTS) for folder in (pets, eurosat))
     assert compared(record_of(one), record_of(other)) == [f"{INIT_WEIGHTS}.config_hash", f"{INIT_WEIGHTS}.sha256"]
+
+
+def test_a_backbone_given_by_path_is_its_file_and_not_its_path(tmp_path):
+    paths = [tmp_path / name for name in ("one.pt", "copy.pt", "other.pt")]
+    for path, content in zip(paths, (b"weights", b"weights", b"others"), strict=True):
+        path.write_bytes(content)
+    one, copy, other = ({"MODEL": {"BACKBONE": {"NAME": str(path)}}} for path in paths)
+    assert compared(record_of(one), record_of(copy)) == []
+    assert config_hash(one, sources_of(one)) == config_hash(copy, sources_of(copy))
+    assert compared(record_of(one), record_of(other)) == [f"{BACKBONE}.sha256"]
+
+
+def test_a_published_backbone_is_told_by_its_name():
+    one, other = ({"MODEL": {"BACKBONE": {"NAME": name}}} for name in ("ViT-B/16", "RN50"))
+    assert sources_of(one) == {}
+    assert compared(record_of(one), record_of(other)) == [BACKBONE]
 
 
 def test_records_without_sources_are_compared_by_path(pets, eurosat, tmp_path):
