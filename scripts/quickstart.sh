@@ -7,7 +7,7 @@ example: bash scripts/quickstart.sh 1 2 3
 Makes .venv in the checkout (with --active: uses the active environment), installs the dependencies, and runs
     bash scripts/ship/base2new.sh shapes --with-baselines [SEEDS…]     (seeds 1 2 3 unless given)
 Data go to --data or the environment's DATA (default: data/ in the checkout), runs to --output (default: output/).
-Safe to run again: what is complete is not repeated."
+The last lines say what to do next. Safe to run again: what is complete is not repeated."
 
 fail() { echo "error: $1; see --help" >&2 && exit 2; }
 
@@ -28,4 +28,4 @@ done
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 setup_env $active
 export PYTHON
-exec bash "$checkout/scripts/ship/base2new.sh" shapes ${words[@]+"${words[@]}"} --with-baselines --quiet
+exec bash "$checkout/scripts/ship/base2new.sh" shapes ${words[@]+"${words[@]}"} --with-baselines --quiet --next-steps

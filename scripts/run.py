@@ -34,12 +34,20 @@ from report.table import print_table
 from sweeping.tasks import announce
 
 
+NEXT_STEPS = """
+What to do next:
+  your own pictures, in class folders under data/mypics:  bash scripts/ship/base2new.sh imagefolder --name mypics
+  a real dataset:  python scripts/download.py oxford_pets, then bash scripts/ship/base2new.sh oxford_pets
+  what these figures mean, and everything else:  README.md and docs/"""
+
+
 def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request]:
     parser = command_parser("run.sh", __doc__)
     parser.add_argument("methods", metavar="METHOD", nargs=1, help="a name from configs/methods.yaml, or ship_X")
     parser.add_argument("protocol", metavar="PROTOCOL", choices=PROTOCOLS, help=", ".join(PROTOCOLS))
     add_words(parser)
     add_options(parser)
+    parser.add_argument("--next-steps", action="store_true", help=argparse.SUPPRESS)  # of quickstart.sh
     return read_request(parser, argv)
 
 
@@ -50,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     failures = run_all(runs, Runner(args.quiet))
     print_table(request)
+    if args.next_steps:
+        print(NEXT_STEPS)
     sys.exit(report_failures(failures))
 
 

@@ -167,6 +167,16 @@ def test_cross_dataset_run_trains_on_the_target_with_the_sources_prompt_vae(scri
     assert "PromptVAE" not in record["seconds"]
 
 
+def test_newcomers_are_told_at_the_end_what_to_do_next(script, options):
+    done = script("zsclip/fewshot", "1", "--next-steps", *options)
+    assert done.returncode == 0, done.stderr
+    title, *steps = done.stdout.splitlines()[-4:]
+    assert title == "What to do next:"
+    for step, words in zip(steps, ("--name mypics", "scripts/download.py", "docs/"), strict=True):
+        assert words in step
+    assert "--next-steps" in (CHECKOUT / "scripts/quickstart.sh").read_text(encoding="utf-8")
+
+
 def test_folder_of_images_runs_by_its_name(script, options, pets, tmp_path):
     for image in (pets / "oxford_pets/images").iterdir():
         folder = pets / "mypics" / image.name.rsplit("_", 1)[0]
