@@ -33,7 +33,6 @@ from protocols.runs import Runner, report_failures, run_all
 from report.table import print_table
 from sweeping.tasks import announce
 
-
 NEXT_STEPS = """
 What to do next:
   your own pictures, in class folders under data/mypics:  bash scripts/ship/base2new.sh imagefolder --name mypics

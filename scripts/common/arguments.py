@@ -103,8 +103,8 @@ def positive_size(text: str) -> float:
 
 def shots(text: str) -> list[int]:
     """Numbers of training images a class: -1 stands for all, and 0 for none, as zero-shot CLIP has it."""
-    found = [int(word) for word in comma_separated(text)]
-    wrong = [number for number in found if number < -1]
-    if wrong or not found:
+    words = comma_separated(text)
+    found = [int(word) for word in words if word == "-1" or is_number(word)]
+    if not words or len(found) < len(words):
         raise argparse.ArgumentTypeError(f"{text} is no number of images; -1 stands for all that there are")
     return found

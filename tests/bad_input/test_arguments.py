@@ -88,7 +88,7 @@ SCRIPTS = [
     ("tables", "nowhere --format nothing", "invalid choice: 'nothing'"),
     ("tables", "nowhere", "no base2new runs under nowhere"),
     ("tables", "nowhere --seeds one", "invalid int value: 'one'"),
-    ("compare", "shapes --shots many", "invalid numbers value: 'many'"),
+    ("compare", "shapes --shots many", "many is no number of images"),
     ("compare", "nothing", "no dataset 'nothing'"),
     ("compare", "shapes --methods nothing", "no method 'nothing'"),
     ("plots", "nowhere", "no base2new runs under nowhere"),

@@ -68,7 +68,7 @@ def test_h_of_the_averages_not_the_average_of_h(write, tmp_path):
         write("train", dataset, [base])
         write("new", dataset, [new])
     table = table_of([tmp_path], "base2new").split("average over 2 datasets")[1]
-    assert row(table, "CoOp ")[2:5] == ["70.00 ± 0.00", "50.00 ± 0.00", "58.33 ± 0.00"]  # the average of H is 51.67
+    assert row(table, "CoOp ")[2:5] == ["70.00", "50.00", "58.33"]  # the average of H is 51.67
     assert "the average of the datasets' H is another figure" in " ".join(table.split())
 
 
@@ -77,7 +77,7 @@ def test_missing_parts_are_shown_and_counted(write, tmp_path):
     write("new", "dtd", [50])
     write("train", "dtd", [40, 60], trainer="SHIP")
     table = table_of([tmp_path], "base2new")
-    assert row(table, "CoOp ")[2:] == ["50.00 ± 0.00"] * 3
+    assert row(table, "CoOp ")[2:] == ["50.00 ± 0.00", "50.00", "50.00"]
     assert below(table, "CoOp ") == ["(1 of 2)"] * 2
     assert row(table, "SHIP ")[2:] == ["50.00 ± 10.00", "–", "–"]
     assert "(n of N)" in table
@@ -103,13 +103,13 @@ def test_a_failed_run_is_named_in_its_cell_and_below(write, tmp_path):
     (folder / "results.json").unlink()
     (folder / "failed.txt").write_text("CUDA out of memory\n")
     table = table_of([tmp_path], "base2new")
-    assert (row(table, "CoOp ")[2], below(table, "CoOp ")) == ("50.00 ± 0.00", ["(1 of 2, failed)"])
+    assert (row(table, "CoOp ")[2], below(table, "CoOp ")) == ("50.00", ["(1 of 2, failed)"])
     assert "failed: CoOp r, dtd, base, seed 2: CUDA out of memory" in table
 
 
 def test_gzsl_shows_seen_unseen_h_and_accuracy(write, tmp_path):
     write("all", "cub", [50], seen=60, unseen=40)
-    assert row(table_of([tmp_path], "gzsl"), "CoOp ")[2:6] == [f"{v}.00 ± 0.00" for v in (60, 40, 48, 50)]
+    assert row(table_of([tmp_path], "gzsl"), "CoOp ")[2:6] == [f"{v}.00" for v in (60, 40, 48, 50)]
 
 
 def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
@@ -131,9 +131,7 @@ def test_dg_takes_the_shifted_datasets_and_the_papers_rows(write, tmp_path):
     for name in ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"):
         write("target", name, [50])
     table = table_of([tmp_path], "dg", published=[PUBLISHED])
-    first, second = (part for part in table.split("method ")[1:])  # six columns are too wide for one
-    assert row(first, "CoOp [")[1:] == ["published", "71.51", "64.20", "47.99", "49.71", "75.21"]
-    assert row(second, "CoOp [")[1:] == ["published", "59.28"]
+    assert row(table, "CoOp [")[1:] == ["published", "71.51", "64.20", "47.99", "49.71", "75.21", "59.28"]
 
 
 def test_a_source_of_ones_own_is_read_from_the_record(write, tmp_path):
@@ -142,7 +140,7 @@ def test_a_source_of_ones_own_is_read_from_the_record(write, tmp_path):
     (folder / "results.json").write_text(json.dumps({"metrics": {"accuracy": 41}, "model": str(trained)}))
     table = table_of([tmp_path], "xd")
     assert row(table, "method")[2:] == ["food101", "dtd", "mean"]
-    assert row(table, "CoOp ")[2:4] == ["70.00 ± 0.00", "41.00 ± 0.00"]
+    assert row(table, "CoOp ")[2:4] == ["70.00", "41.00"]
 
 
 def test_few_shot_has_shots_in_columns_and_zero_shot_among_them(write, tmp_path):
@@ -153,7 +151,7 @@ def test_few_shot_has_shots_in_columns_and_zero_shot_among_them(write, tmp_path)
             write("train", "dtd", [accuracy + gain], trainer, recipe, shots, "fewshot")
     table = table_of([tmp_path], "fewshot")
     assert row(table, "method")[2:] == ["0 shots", "1 shot", "2 shots", "4 shots", "16 shots"]
-    assert row(table, "CoOp ")[2:] == ["–", *(f"{v}.00 ± 0.00" for v in (40, 44, 48, 60))]
+    assert row(table, "CoOp ")[2:] == ["–", *(f"{v}.00" for v in (40, 44, 48, 60))]
     assert below(table, "SHIP ") == ["+2.00"] * 4
     assert "CoOp r stands for the recipes r, r_ep50." in table
 
@@ -166,7 +164,7 @@ def test_upstreams_zero_shot_folders_stand_beside_trained_methods(write, tmp_pat
         folder.mkdir(parents=True)
         (folder / "log.txt").write_text(f"Evaluate on the *test* set\n=> result\n* accuracy: {figure}%\n")
     figures = row(table_of([tmp_path], "xd"), "ZeroshotCLIP2")[2:]
-    assert figures == ["66.70 ± 0.00‡", "44.00 ± 0.00‡", "44.00 ± 0.00‡"]
+    assert figures == ["66.70‡", "44.00‡", "44.00‡"]
 
 
 @pytest.mark.parametrize(("trainer", "bold"), [("CoOp", True), ("SHIP", False), ("CoCoOp", False)])
@@ -184,7 +182,7 @@ def test_latex_escapes_names_and_signs(write, tmp_path):
     write("train", "oxford_pets", [50], trainer="SHIP", recipe="vit_b16")
     table = table_of([tmp_path], "base2new", format="latex")
     assert r"\caption{oxford\_pets, 16 shots, base-to-new, seeds 1}" in table
-    assert r"\textbf{60.00 $\pm$ 0.00}" in table
+    assert r"\textbf{60.00}" in table
     assert "$-$10.00" in table
     assert table.count(r"\toprule") == table.count(r"\bottomrule") == table.count(r"\end{table*}") == 1
     assert not re.search(r"(?<!\\)[_%]|[^\x00-\x7f]", table.split("\n", 1)[1])
@@ -280,7 +278,7 @@ def test_an_unreadable_record_is_named_and_counts_as_missing(write, tmp_path, ca
     printed = capsys.readouterr()
     assert caught.value.code == 1
     assert "seed2" in printed.err
-    assert (row(printed.out, "CoOp ")[2], below(printed.out, "CoOp ")) == ("40.00 ± 0.00", ["(1 of 2, unreadable)"])
+    assert (row(printed.out, "CoOp ")[2], below(printed.out, "CoOp ")) == ("40.00", ["(1 of 2, unreadable)"])
 
 
 @pytest.mark.parametrize(

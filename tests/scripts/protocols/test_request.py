@@ -80,7 +80,7 @@ def test_planning_needs_no_pytorch(tmp_path):
     [
         (["--shots", "0"], "--shots 0 leaves coop nothing to train on; -1 stands for all images"),
         (["--shots", "-2"], "-2 is no number of images; -1 stands for all that there are"),
-        (["--shots", "few"], "argument --shots: invalid"),
+        (["--shots", "few"], "argument --shots: few is no number of images"),
         (["--seeds", "4294967296"], "seed 4294967296 is too large: the largest is 4294967295"),
         (["--seeds", "²"], "invalid int value: '²'"),
         (["DATASET.NUM_SHOTS", "0"], "DATASET.NUM_SHOTS is part of the runs' folders: give it as --shots"),
