@@ -37,7 +37,8 @@ def test_runs_what_is_missing_and_prints_the_table(script, options, tmp_path):
     assert "epoch [1/1] batch" in done.stdout
     table = done.stdout.split("base-to-new, seed")[1]
     rows = [line.split()[:2] for line in table.splitlines() if line.startswith(("Zero", "CoOp", "SHIP"))]
-    assert rows == [["ZeroshotCLIP", "tiny_clip_vit"], ["CoOp", "tiny_clip_vit"], ["SHIP", "tiny_clip_vit"]]
+    assert [method for method, _ in rows] == ["ZeroshotCLIP", "CoOp", "SHIP"]
+    assert all("tiny_clip_vit_b16".startswith(recipe) for _, recipe in rows)  # long names go on in the next line
     folder = tmp_path / "out/base2new/test_new/oxford_pets/shots_4/SHIP/tiny_clip_vit_b16/seed1"
     assert (folder / "results.json").is_file()
     assert (folder / "log.txt").is_file()
