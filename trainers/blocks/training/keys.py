@@ -135,7 +135,7 @@ TEXT_CHUNK = Key(
 BACKBONE = {
     "ACTIVATION": Key(
         "",
-        one_of("", *ACTIVATIONS),
+        Rule(lambda value: value in ("", *ACTIVATIONS), f'"" or one of {", ".join(ACTIVATIONS)}', ACTIVATIONS),
         'of the transformer blocks; "": what a configuration beside the weights states, else quick_gelu',
     ),
 }
