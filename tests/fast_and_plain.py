@@ -4,9 +4,9 @@
 
 Fast: packed prompts in chunks that the backward pass recomputes, views encoded once, features synthesized for many
 steps at once. Plain: CLIP's own text encoder over 77 positions, and images encoded anew for every step. By default
-the whole run of SHIP on `shapes`, base classes, computed in fp64: training makes much of little, so that in fp32
-(--fp32) the rounding of any two orders of summation grows over the steps. Exit status: 0 if no loss differs by 1e-4
-or more and no prediction does, else 1.
+the whole run of SHIP on `shapes`, base classes, computed in fp64 and without ROUND_FEATURES: training makes much of
+little, so that in fp32 (--fp32) the rounding of any two orders of summation grows over the steps, as would that of
+features to fp16. Exit status: 0 if no loss differs by 1e-4 or more and no prediction does, else 1.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from torch import Tensor, nn  # noqa: E402
 
 TOLERANCE = 1e-4
 FAST = ("TRAINER.TEXT_CHUNK", "64", "TRAINER.SHIP.AHEAD", "1024")
+BOTH = ("DATASET.NUM_SHOTS", "16", "DATASET.SUBSAMPLE_CLASSES", "base", "TRAINER.SHIP.ROUND_FEATURES", "False")
 PLAIN = ("TRAINER.TEXT_CHUNK", "0", "TRAINER.SHIP.AHEAD", "0")
 
 
@@ -43,7 +44,7 @@ def compute_in_fp64() -> None:
 def run(args: argparse.Namespace, name: str, folder: str) -> tuple[list[float], Tensor]:
     """The loss of each training step, in both stages, and the predicted class of each test image."""
     configs = CHECKOUT / "configs"
-    pairs = ("DATASET.NUM_SHOTS", "16", "DATASET.SUBSAMPLE_CLASSES", "base", *(PLAIN if name == "plain" else FAST))
+    pairs = (*BOTH, *(PLAIN if name == "plain" else FAST))
     given = [
         *("--root", args.root, "--seed", "1", "--trainer", "SHIP", "--output-dir", f"{folder}/{name}"),
         *("--dataset-config-file", str(configs / "datasets/shapes.yaml"), "--no-cache"),
