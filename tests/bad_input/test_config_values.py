@@ -31,7 +31,9 @@ CASES = [
     ("DATASET.NAME", None, "DATASET.NAME has no value"),
     ("OPTIM.LR", "(" * 500, "OPTIM.LR ("),
     ("OPTIM.LR", "[" * 100_000, "OPTIM.LR ["),
-    # sizes that are zero or negative
+    # sizes that are zero, negative, or larger than PyTorch can say
+    ("DATALOADER.TEST.BATCH_SIZE", 2**63, "DATALOADER.TEST.BATCH_SIZE is 9223372036854775808, which is too large"),
+    ("TRAINER.SHIP.LATENT_DIM", 2**64, "which is too large"),
     ("DATALOADER.TRAIN_X.BATCH_SIZE", 0, ONE),
     ("DATALOADER.TRAIN_X.BATCH_SIZE", -4, "DATALOADER.TRAIN_X.BATCH_SIZE is -4"),
     ("DATALOADER.TRAIN_U.BATCH_SIZE", 0, ONE),

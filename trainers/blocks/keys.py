@@ -9,6 +9,9 @@ from yacs.config import CfgNode
 from .errors import InputError, did_you_mean
 
 
+LARGEST = 2**63 - 1
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a value must be: the test, and the words for it; `choices` where it is one of a few names."""
@@ -78,7 +81,9 @@ def defaults(keys: Keys) -> CfgNode:
 
 
 def check_value(name: str, value: object, rule: Rule) -> None:
-    """Raises InputError where a value breaks its key's rule."""
+    """Raises InputError where a value breaks its key's rule, or is a larger number than PyTorch has."""
+    if type(value) is int and value > LARGEST:
+        raise InputError(f"{name} is {value!r}, which is too large: whole numbers end with {LARGEST}.")
     if rule.holds(value):
         return
     given = value if isinstance(value, (tuple, list)) else [value]
