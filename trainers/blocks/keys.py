@@ -8,7 +8,6 @@ from yacs.config import CfgNode
 
 from .errors import InputError, did_you_mean
 
-
 LARGEST = 2**63 - 1
 
 
