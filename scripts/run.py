@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = plan(request)
     if not announce(runs, args.dry_run):
         return
-    failures = run_all(runs, Runner(args.quiet))
+    with Runner(args.quiet) as runner:
+        failures = run_all(runs, runner)
     print_table(request)
     sys.exit(report_failures(failures))
 
