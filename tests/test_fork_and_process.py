@@ -1,4 +1,4 @@
-"""A run that is a fork of the warm process comes to the bits of one that is a process of its own, with every method."""
+"""A run that is a fork of the warm process comes to the bits of a process of its own, with every method."""
 
 import json
 from pathlib import Path
@@ -24,9 +24,8 @@ def test_forks_come_to_the_bits_of_processes(pets, tiny_clip, tmp_path, monkeypa
         with Runner(quiet=True) as runner:
             assert run_all(plan(request), runner) == []
             assert (runner.warm.process is not None) == (way == "fork")
-        records[way] = {
-            path.relative_to(tmp_path / way): decided(path) for path in (tmp_path / way).rglob("results.json")
-        }
+        written = (tmp_path / way).rglob("results.json")
+        records[way] = {path.relative_to(tmp_path / way): decided(path) for path in written}
     assert len(records["process"]) == len(METHODS)
     assert records["fork"] == records["process"]
 
