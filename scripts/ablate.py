@@ -147,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = [run for rows in tables for variant in rows for pair in variant.runs.values() for run in pair]
     if not announce(runs, args.dry_run):
         return
-    failures = run_all(runs, Runner(args.quiet))
+    with Runner(args.quiet) as runner:
+        failures = run_all(runs, runner)
     text = "\n\n".join(table_of(args, request, rows) for rows in tables)
     publish(text if args.into else f"\n{text}", args.into, args.section or args.ablation)
     sys.exit(report_failures(failures))

@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, or estimates it, in one of six ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of seven ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -12,6 +12,7 @@ images    encoding images in bf16 and in fp32
 loading   the time to the first training step on a dataset of many listed images
 memory    the memory of a CoOp step against the number of classes
 estimate  what the paper's runs take on a GPU, from their numbers of operations
+starts    what starting costs: runs as processes, and as forks of one that has imported everything
 
 Each says more with --help: python scripts/benchmark.py growth --help
 """
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate")
+BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate", "starts")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -37,8 +37,10 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
 
 def execute(runs: Sequence[Run], verbose: bool) -> list[RunError]:
     """Runs one after the other, on a terminal above one progress bar; gives what failed."""
-    with tqdm(runs, desc="runs", unit="run", file=sys.stdout, dynamic_ncols=True, disable=None) as bar:
-        return run_all(bar, Runner(quiet=not verbose, say=tqdm.write, bars=verbose))
+    looks = {"unit": "run", "file": sys.stdout, "dynamic_ncols": True}
+    runner = Runner(quiet=not verbose, say=tqdm.write, bars=verbose)
+    with runner, tqdm(runs, desc="runs", disable=None, **looks) as bar:
+        return run_all(bar, runner)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

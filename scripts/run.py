@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = plan(request)
     if not announce(runs, args.dry_run):
         return
-    failures = run_all(runs, Runner(args.quiet))
+    with Runner(args.quiet) as runner:
+        failures = run_all(runs, runner)
     print_table(request)
     if args.next_steps:
         print(NEXT_STEPS)

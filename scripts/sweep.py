@@ -14,6 +14,7 @@ Exit status: 0; 1 where runs failed; 2 for bad input; 130 after Ctrl-C.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from common.arguments import command_parser, positive
 from common.command import run_command
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, tasks: Sequence[Task]) -> int | None:
     from sweeping.driver import Sweep
 
     print(f"{waiting} of {len(tasks)} runs on {place.describe()}; logs in {folder.path}", flush=True)
-    with folder.locked(), View(tasks, args.quiet) as view:
+    with closing(place), folder.locked(), View(tasks, args.quiet) as view:
         sweep = Sweep(tasks, place, folder, view)
         sweep.go()
     return sweep.stopped_by

@@ -3,7 +3,6 @@
 from __future__ import annotations  # for the doctor, which an old Python can run
 
 import signal
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -40,14 +39,25 @@ def handled(handler: Callable[[int, Any], None], numbers: Sequence[int] = STOPPI
                 signal.signal(number, former)
 
 
-def run_to_end(command: Sequence[str], **settings: object) -> tuple[int, int | None]:
-    """Runs a command until it ends by itself: its exit status as shells have it, and the signal that came meanwhile.
+@contextmanager
+def blocked(*numbers: int) -> Iterator[None]:
+    """Processes that are started in here never see these signals; those sent to this one arrive afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+
+def run_to_end(start: Callable[[Callable[[], Any]], Any]) -> tuple[int, int | None]:
+    """Waits for what `start` starts: its exit status as shells have it, and the signal that came meanwhile.
+
+    `start` gives a process, as subprocess.Popen does; it gets what tells whether a signal has come already.
     SIGINT is not passed on the first time: the terminal, where it comes from, sends it to the command too, and a
     second one would keep train.py from finishing its step. SIGTERM comes to this process alone, and is passed on.
     """
     received: list[int] = []
-    child: subprocess.Popen | None = None
+    child = None
 
     def receive(number: int, frame: object) -> None:
         received.append(number)
@@ -55,7 +65,7 @@ def run_to_end(command: Sequence[str], **settings: object) -> tuple[int, int | N
             child.send_signal(number)
 
     with handled(receive):
-        child = subprocess.Popen(command, **settings)
+        child = start(lambda: received)
         if received:  # before there was a child that could be told
             child.terminate()
         status = child.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from common.errors import fail
 from common.stopping import Stopped, run_to_end
+from common.warm import WarmProcess, start
 
 from protocols.layout import FAILURE, RECORD, logs_of
 from protocols.methods import CONFIGS, Method, Recipe
@@ -140,12 +141,22 @@ def decode(value: str) -> object:
 
 
 class Runner:
-    """Runs what is not complete, in order, and remembers what ran: a test is out of date when its model is new."""
+    """Runs what is not complete, in order, and remembers what ran: a test is out of date when its model is new.
+
+    Leaving it ends the process that starts runs.
+    """
 
     def __init__(self, quiet: bool, say: Callable[[str], None] = print, bars: bool = True) -> None:
         self.quiet, self.say = quiet, say
-        self.environment = os.environ if bars else {**os.environ, "TQDM_DISABLE": "1"}
+        self.environment = {**os.environ, **({} if bars else {"TQDM_DISABLE": "1"})}
+        self.warm = WarmProcess(self.environment)
         self.ran: set[Path] = set()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.warm.close()
 
     def execute(self, run: Run, number: str) -> None:
         """Runs unless complete. Raises RunError where that fails, or the folder holds a run of other settings."""
@@ -159,15 +170,16 @@ class Runner:
         """Runs it. Raises RunError where that fails; Stopped, when train.py has ended, if a signal came meanwhile."""
         self.say(f"{number} {run.title} -> {run.folder}")
         forget_failure(run)
-        start = time.monotonic()
+        began = time.monotonic()
         output = subprocess.DEVNULL if self.quiet else None
         outdated = run.record() is not None
-        status, stopped_by = run_to_end(run.command(force=outdated), stdout=output, env=self.environment)
+        command, address = run.command(force=outdated), self.warm.address
+        status, stopped_by = run_to_end(lambda stopped: start(command, address, self.environment, stopped, output))
         self.ran.add(run.folder)
         record = run.record()
         complete = status == 0 and record is not None
         if complete:
-            self.say(f"{number} {accuracy(record)}, {time.monotonic() - start:.0f} s")
+            self.say(f"{number} {accuracy(record)}, {time.monotonic() - began:.0f} s")
         if stopped_by is not None:
             raise Stopped(stopped_by, told=not self.quiet and status == 128 + stopped_by)  # by train.py itself
         if not complete:

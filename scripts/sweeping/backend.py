@@ -37,3 +37,6 @@ class Backend(Protocol):
 
     def cancel(self, jobs: Sequence[Any]) -> None:
         """Has jobs keep their newest epoch and end."""
+
+    def close(self) -> None:
+        """Ends what it keeps to start jobs; no more are submitted."""

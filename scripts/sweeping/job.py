@@ -1,6 +1,6 @@
 """The job: one call of train.py, stopped and queued again by submitit's protocol.
 
-It travels by value, so that the process that runs it finds all in the pickle: nothing here is from this project.
+It travels by value, and so does what it takes from `common`: the process that runs it finds all in the pickle.
 """
 
 import contextlib
@@ -9,28 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cloudpickle
 import submitit
+from common import stopping, warm
+from common.stopping import blocked
+from common.warm import Forked, start
 
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+for module in (sys.modules[__name__], stopping, warm):
+    cloudpickle.register_pickle_by_value(module)
 
 ISOLATED = (signal.SIGINT, signal.SIGHUP)  # a terminal's go to all its processes; the sweep itself stops its jobs
 POLL = 0.2  # seconds
 KILLED_WITHIN = 600  # seconds after SIGTERM; SLURM's KillWait and GraceTime are mostly below
-
-
-@contextlib.contextmanager
-def blocked(*numbers: int) -> Iterator[None]:
-    """Processes that are started in here never see these signals; those sent to this one arrive afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass
@@ -45,6 +39,7 @@ class TrainPy:
     stale: Path | None = None  # results.json of an older model: while it is there, the run starts over
     environment: Mapping[str, str | None] = field(default_factory=dict)  # None: without the variable
     driver: int | None = None  # the process to outlive by no more than a step
+    address: str = ""  # of the warm process that starts it; without one it is a process of its own
 
     def __call__(self) -> int:
         requeue = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
@@ -54,7 +49,7 @@ class TrainPy:
             for number in (requeue, signal.SIGTERM)
         }
         with blocked(requeue):  # SLURM sends it to all processes of the job, and train.py would die of it
-            child = subprocess.Popen(self.chosen(), env=self.child_environment())
+            child = start(self.chosen(), self.address, self.child_environment(), lambda: received)
         self.wait(child, received)
         status = child.returncode
         deadline = time.monotonic() + KILLED_WITHIN
@@ -65,7 +60,7 @@ class TrainPy:
                 handlers[requeue](requeue, None)  # submitit's: queues the job again and ends this process
         return status
 
-    def wait(self, child: subprocess.Popen, received: Sequence[int]) -> None:
+    def wait(self, child: subprocess.Popen | Forked, received: Sequence[int]) -> None:
         """Waits for the end of train.py, which it asks once to stop: by a second SIGTERM it would keep nothing."""
         asked = False
         while child.poll() is None:
@@ -83,8 +78,7 @@ class TrainPy:
         return list(self.over if self.stale is not None and self.stale.is_file() else self.command)
 
     def child_environment(self) -> dict[str, str]:
-        changed = {**os.environ, **self.environment}
-        return {name: value for name, value in changed.items() if value is not None}
+        return changed_environment(self.environment)
 
     def is_alone(self) -> bool:
         if self.driver is None:
@@ -96,6 +90,11 @@ class TrainPy:
         except PermissionError:
             pass
         return False
+
+
+def changed_environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """This process's environment with some variables set, or (None) left out."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
 
 
 def on_slurm() -> bool:

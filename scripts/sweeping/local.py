@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import submitit
+from common.stopping import blocked
+from common.warm import WarmProcess
 
 from sweeping.backend import RUNNING
-from sweeping.job import ISOLATED, TrainPy, blocked
+from sweeping.job import ISOLATED, TrainPy, changed_environment
 
 FOREVER = 60 * 24 * 365  # minutes; submitit's default ends a job after two
 
@@ -41,6 +43,7 @@ class LocalMachine:
         self.gpus = gpus()
         self.jobs = jobs or max(1, min(len(self.gpus) or cores(), runs))
         self.places: dict[str, int] = {}  # by job
+        self.warm = WarmProcess(changed_environment(self.environment(0)))
 
     def describe(self) -> str:
         threads, shared = self.environment(0)["OMP_NUM_THREADS"], f", {len(self.gpus)} GPUs" if self.gpus else ""
@@ -63,6 +66,8 @@ class LocalMachine:
     def start(self, work: TrainPy) -> submitit.Job:
         place = min(set(range(self.jobs)) - set(self.places.values()))
         work.environment, work.driver = self.environment(place), os.getpid()
+        with blocked(*ISOLATED):
+            work.address = self.warm.address
         # a folder each: jobs are numbered by their processes, and such a number may come again
         executor = submitit.AutoExecutor(self.folder / str(next(self.numbers)), cluster="local")
         executor.update_parameters(timeout_min=FOREVER)
@@ -76,6 +81,9 @@ class LocalMachine:
 
     def find(self, folder: Path, number: str) -> None:
         """None: jobs end with their sweep here."""
+
+    def close(self) -> None:
+        self.warm.close()
 
     def cancel(self, jobs: Sequence[submitit.Job]) -> None:
         for job in jobs:

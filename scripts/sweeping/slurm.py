@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import submitit
+from common.stopping import blocked
 
 from sweeping.backend import QUEUED, RUNNING, SweepError
-from sweeping.job import ISOLATED, TrainPy, blocked
+from sweeping.job import ISOLATED, TrainPy
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
 NAME = "ship-sweep"
@@ -46,6 +47,9 @@ class Cluster:
         self.queue = self.look()
         self.executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=timeouts)
         self.executor.update_parameters(**self.parameters(**options))
+
+    def close(self) -> None:
+        """Nothing of it is on this machine."""
 
     def parameters(
         self, cpus: int, partition: str | None, gpus: int | None, mem: float | None, further: Mapping[str, object]

@@ -16,15 +16,16 @@ WAITING = "--epochs 3 --wait-at 2"
 FAR_OFF = 60  # seconds, after which a test gives up
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts the command in a process group of its own, as a shell does."""
+@pytest.fixture(params=["process", "fork"])
+def start(request, tmp_path):
+    """Starts the command in a process group of its own, as a shell does; its runs are processes, or forks of one."""
     started = []
 
     def start(name: str, options: str, *words: str) -> subprocess.Popen:
         command = [sys.executable, str(COMMAND), name, str(tmp_path), options, *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, start_new_session=True, **pipes))
+        environment = {**os.environ, "SHIP_START": request.param}
+        started.append(subprocess.Popen(command, start_new_session=True, env=environment, **pipes))
         return started[-1]
 
     yield start

@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sweep
+from common.warm import WarmProcess
 from sweeping import local
 from sweeping.driver import Sweep
 from sweeping.folders import SweepFolder
@@ -24,14 +27,17 @@ FOREVER = ("--epochs", 3, "--wait-at", 2)
 pytestmark = pytest.mark.usefixtures("foreground_signals")
 
 
-@pytest.fixture
-def sweep_of(tmp_path):
-    """Sweeps over runs, some at a time."""
+@pytest.fixture(params=["process", "fork"])
+def sweep_of(tmp_path, request, monkeypatch):
+    """Sweeps over runs, some at a time, which are processes, or forks of one."""
+    monkeypatch.setenv("SHIP_START", request.param)
+    monkeypatch.setattr(local, "WarmProcess", partial(WarmProcess, modules=()))  # the stub needs none
 
     def go(*runs, jobs: int = 2) -> Sweep:
         tasks, folder = tasks_of(runs), SweepFolder(tmp_path)
-        sweeping = Sweep(tasks, LocalMachine(folder.jobs, jobs, len(runs)), folder, View(tasks))
-        with folder.locked():
+        machine = LocalMachine(folder.jobs, jobs, len(runs))
+        sweeping = Sweep(tasks, machine, folder, View(tasks))
+        with closing(machine), folder.locked():
             sweeping.go()
         return sweeping
 
@@ -97,6 +103,20 @@ def test_runs_of_other_settings_are_neither_touched_nor_tested(tmp_path, sweep_o
     assert "OPTIM.LR 0.5 (there: None)" in tasks[0].message
     assert run.record_path.read_bytes() == before
     assert not (run.folder / "failed.txt").exists()
+
+
+@pytest.mark.parametrize("way", ["process", "fork"])
+def test_run_is_started_by_the_warm_process_unless_processes_are_wanted(way, tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text("import os; print(open(f'/proc/{os.getppid()}/cmdline').read())")
+    monkeypatch.setenv("SHIP_START", way)
+    machine = LocalMachine(tmp_path / "jobs", 1, 1)
+    machine.warm.modules = ()
+    with closing(machine):
+        command = [sys.executable, str(script)]
+        [job] = machine.submit([TrainPy(command, command)])
+        assert job.result() == 0
+    assert ("fork_server" in job.stdout()) == (way == "fork")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
