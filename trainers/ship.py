@@ -17,6 +17,7 @@ from .blocks.run.checkpoints import load_state
 from .blocks.run.randomness import restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
+from .blocks.synthesis.losses import Pulled, SplitLoss
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
@@ -28,6 +29,7 @@ from .blocks.synthesis.synthesizers import (
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
 from .blocks.training.keys import extend_cfg
+from .blocks.training.resumable import Loss
 
 __all__ = ["SHIP", "extend_cfg"]
 
@@ -87,7 +89,8 @@ class SHIP(FeatureTrainer):
         template = template_of(self.cfg.DATASET.NAME)
         self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, template, self.views)
         self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
-        self.classifier.select(known if new == known else known + new)
+        self.new = None if new == known else new
+        self.classifier.select(known if self.new is None else known + new)
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
@@ -122,3 +125,11 @@ class SHIP(FeatureTrainer):
             numbers = (self.offset, options.SYNTHESIZED, options.AHEAD)
             batches = MixedBatches(super().main_batches(), self.synthesizer, *numbers)
         return RoundedBatches(batches) if options.ROUND_FEATURES else batches
+
+    def main_loss(self) -> Loss:
+        """Stage 2's: with a SOURCE there are no real features, and so nothing to split."""
+        options, classifier = self.options, self.classifier
+        loss = Pulled(classifier, options.PULL) if options.PULL else classifier.loss
+        if options.LOSS == "joint" or options.SOURCE:
+            return loss
+        return SplitLoss(loss, classifier, self.classes, self.new, options.SYNTHESIZED)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.nn.functional import cross_entropy
 
 from datasets import splits
 from tests.conftest import CHECKOUT
@@ -167,6 +168,48 @@ def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, 
         assert torch.equal(parameter, target.vae.state_dict()[name]), name
     target.test()
     assert (tmp_path / "target/results.json").is_file()
+
+
+@pytest.mark.parametrize("classifier", ["CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"])
+def test_split_loss_trains_on_what_its_definition_says(classifier, ship):
+    trainer = ship("TRAINER.SHIP.LOSS", "split", "TRAINER.SHIP.CLASSIFIER", classifier)
+    trainer.before_train()
+    trainer.classifier.remember(*trainer.mean_features())
+    stage = trainer.main_stage()
+    features, labels = next(iter(stage.batches))
+    logits = trainer.classifier(features)
+    halves = cross_entropy(logits[:4, :3], labels[:4]), cross_entropy(logits[4:, 3:], labels[4:] - 3)
+    torch.testing.assert_close(stage.loss(features, labels)[0], sum(halves) / 2)
+    trainer.train()
+    assert trainer.trained["SHIP"]["loss"] > 0
+
+
+@pytest.mark.parametrize("pairs", [(), ("TRAINER.SHIP.SYNTHESIZED", 3)])
+def test_split_loss_of_one_set_of_classes_is_among_all_of_them(pairs, ship):
+    trainer = ship("TRAINER.SHIP.LOSS", "split", *pairs, classes="all")
+    trainer.before_train()
+    stage = trainer.main_stage()
+    features, labels = next(iter(stage.batches))
+    logits = trainer.classifier(features)
+    halves = cross_entropy(logits[:4], labels[:4]), cross_entropy(logits[4:], labels[4:])
+    torch.testing.assert_close(stage.loss(features, labels)[0], sum(halves) / 2)
+
+
+def test_pull_of_a_method_without_text_features_to_hold_is_refused(ship):
+    with pytest.raises(InputError, match=r"TRAINER\.SHIP\.PULL.*CLIPAdapter.*one of CoOp"):
+        ship("TRAINER.SHIP.PULL", 1.0, "TRAINER.SHIP.CLASSIFIER", "CLIPAdapter")
+
+
+def test_pull_is_added_to_stage_twos_loss(ship):
+    plain, pulled = ship(), ship("TRAINER.SHIP.PULL", 4.0, folder="pulled")
+    for trainer in (plain, pulled):
+        trainer.before_train()
+    features, labels = next(iter(plain.main_batches()))
+    pulled.classifier.learned.ctx.data = plain.classifier.learned.ctx.data.clone()
+    without, _ = plain.main_loss()(features, labels)
+    loss, shown = pulled.main_loss()(features, labels)
+    torch.testing.assert_close(loss, without + 4 * shown["pull"])
+    assert shown["pull"] > 1e-3
 
 
 def test_gaussian_without_images_is_refused(ship):

@@ -3,6 +3,7 @@
 from ..clip.precision import PRECISIONS
 from ..keys import AT_LEAST_ONE, AT_LEAST_ZERO, NOT_NEGATIVE, POSITIVE, TEXT, TRUTH, Key, one_of
 from ..methods import METHODS
+from .losses import LOSSES
 from .synthesizers import SYNTHESES
 
 CARRIERS = tuple(name for name, method in METHODS.items() if method.trains)
@@ -15,6 +16,12 @@ KEYS = {
     ),
     "SYNTHESIZED": Key(0, AT_LEAST_ZERO, "synthesized features a step; 0: as many as real ones"),
     "AHEAD": Key(0, AT_LEAST_ZERO, "synthesized features made at once, for steps to come; 0: those of each step"),
+    "LOSS": Key(
+        "joint",
+        one_of(*LOSSES),
+        "stage 2: joint, as published; split: half of it real features among base classes, half synthesized among new",
+    ),
+    "PULL": Key(0.0, NOT_NEGATIVE, "stage 2: KgCoOp's pull of learned text features to the template's; 0: none"),
     # PromptVAE
     "N_CTX": Key(4, AT_LEAST_ONE, "M: context tokens of the prompts that the VAE writes"),
     "ENCODER_DIM": Key(2048, AT_LEAST_ONE, "H_e: hidden units of the encoder"),

@@ -1,7 +1,6 @@
 """Evaluation of a FeatureClassifier: figures, what may be chosen by validation, checkpoints in and out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -102,13 +101,9 @@ class EvaluatingTrainer(ResumableTrainer):
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
         return torch.where(seen, chosen, nothing)
 
-    @contextmanager
-    def among_own_classes(self) -> Iterator[None]:
+    def among_own_classes(self) -> AbstractContextManager[None]:
         """Classifies among the dataset's classes for a while, whatever classes are trained among."""
-        before = self.classifier.classes
-        self.classifier.select(self.classes)
-        yield
-        self.classifier.select(before)
+        return self.classifier.among(self.classes)
 
     def has_own_validation_images(self) -> bool:
         """Whether something may be chosen by validation: there are such images, and they are not the test set's."""

@@ -36,7 +36,7 @@ from ..run.randomness import OwnView, own_random_numbers, restored_random_state
 from ..run.results import EVALUATION, TRAINING, to_plain, versions
 from .evaluating import EvaluatingTrainer
 from .keys import check_values
-from .resumable import Stage
+from .resumable import Loss, Stage
 
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
 PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
@@ -293,7 +293,7 @@ class FeatureTrainer(EvaluatingTrainer):
         return Stage(
             title=self.cfg.TRAINER.NAME,
             batches=self.main_batches(),
-            loss=self.classifier.loss,
+            loss=self.main_loss(),
             optimizer=self.optimizer,
             scheduler=self.scheduler,
             epochs=self.cfg.OPTIM.MAX_EPOCH if self.classifier.trains else 0,
@@ -304,6 +304,10 @@ class FeatureTrainer(EvaluatingTrainer):
     def main_batches(self) -> Batches:
         """What the classifier is trained on."""
         return self.feature_batches()
+
+    def main_loss(self) -> Loss:
+        """What its training minimizes."""
+        return self.classifier.loss
 
     def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""

@@ -169,6 +169,7 @@ def check_values(cfg: CfgNode) -> None:
             check_momentum(section, node)
         if section == "TRAINER.SHIP":
             check_synthesis(node)
+            check_pull(node)
 
 
 def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
@@ -183,6 +184,15 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
 def check_synthesis(ship: CfgNode) -> None:
     if ship.SOURCE and ship.SYNTHESIS == "gaussian":
         raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
+
+
+def check_pull(ship: CfgNode) -> None:
+    able = [name for name in ship_keys.CARRIERS if callable(getattr(METHODS[name], "text_features", None))]
+    if ship.PULL and ship.CLASSIFIER not in able:
+        raise InputError(
+            f"TRAINER.SHIP.PULL holds learned text features near the template's, and {ship.CLASSIFIER} learns none "
+            f"by class: set it to 0, or TRAINER.SHIP.CLASSIFIER to one of {', '.join(able)}."
+        )
 
 
 def check_momentum(section: str, optim: CfgNode) -> None:
