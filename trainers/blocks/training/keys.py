@@ -29,7 +29,8 @@ from ..keys import (
     whole,
 )
 from ..methods import METHODS
-from ..synthesis import ship_keys
+from ..synthesis import residual, ship_keys
+from ..synthesis.kinds import NONE, OF_IMAGES, RESIDUAL
 from . import gzsl
 
 TRANSFORMS = """random_translation random_crop random_resized_crop random_flip colorjitter randomgrayscale
@@ -182,8 +183,15 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
 
 
 def check_synthesis(ship: CfgNode) -> None:
-    if ship.SOURCE and ship.SYNTHESIS == "gaussian":
-        raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
+    if ship.SOURCE and ship.SYNTHESIS in OF_IMAGES:
+        what = "trains on images alone" if ship.SYNTHESIS == NONE else "fits training images"
+        raise InputError(f"TRAINER.SHIP.SYNTHESIS {ship.SYNTHESIS} {what}, and with a SOURCE none is read.")
+    changed = [name for name, key in residual.KEYS.items() if ship[name] != key.default]
+    if changed and ship.SYNTHESIS != RESIDUAL:
+        raise InputError(
+            f"TRAINER.SHIP.{changed[0]} is a part of SYNTHESIS residual, and TRAINER.SHIP.SYNTHESIS is "
+            f"{ship.SYNTHESIS!r}: set that to residual, or leave out {', '.join(changed)}."
+        )
 
 
 def check_pull(ship: CfgNode) -> None:
