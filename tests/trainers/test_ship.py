@@ -185,8 +185,13 @@ def test_further_kinds_train_and_evaluate_on_new_classes(kind, classifier, ship,
 
 
 ALL_OFF = {
-    "LIKELIHOOD": "fixed", "PRIOR": "normal", "CENTRE": False, "GAP": False,
-    "ENCODER": "features", "NOISE": False, "CONTEXT": "random",
+    "LIKELIHOOD": "fixed",
+    "PRIOR": "normal",
+    "CENTRE": False,
+    "GAP": False,
+    "ENCODER": "features",
+    "NOISE": False,
+    "CONTEXT": "random",
 }
 
 

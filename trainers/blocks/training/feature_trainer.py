@@ -34,6 +34,8 @@ from ..run.memory import memory_for
 from ..run.progress import progress
 from ..run.randomness import OwnView, own_random_numbers, restored_random_state
 from ..run.results import EVALUATION, TRAINING, to_plain, versions
+from . import gzsl
+from .calibrating import chosen_penalty
 from .evaluating import EvaluatingTrainer
 from .keys import check_values
 from .resumable import Loss, Stage
@@ -139,6 +141,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
+        self.held_out: dict = {}  # the penalty of calibrating.py, and where it comes from
         self.numerics = Precision(self.options.PREC, self.device)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
@@ -275,6 +278,8 @@ class FeatureTrainer(EvaluatingTrainer):
             self.test()
             return
         self.mode = TRAINING
+        if self.cfg.TRAINER.GZSL.CALIBRATION == gzsl.HELD_OUT:
+            self.held_out = chosen_penalty(self)
         keys = ("DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS", "TRAINER.FEATURES.VIEWS", "DATASET.NUM_SHOTS")
         with memory_for("the features of the training images", self.cfg, *keys):
             self.stoppable(self.train_stages)

@@ -75,6 +75,7 @@ RULES: dict[str, Mapping[str, Rule]] = {
             "a whole number of at least 1, or -1 for all images",
         ),
         "CLASS_DRAW": AT_LEAST_ZERO,
+        "HELD_OUT": AT_LEAST_ZERO,
     },
     "INPUT": {
         "SIZE": several(2, AT_LEAST_ONE, "height and width in whole pixels, such as (224, 224)"),
@@ -168,6 +169,8 @@ def check_values(cfg: CfgNode) -> None:
                 check_value(f"{section}.{name}".lstrip("."), node[name], rule)
         if section.endswith("OPTIM"):
             check_momentum(section, node)
+        if section == "TRAINER.GZSL":
+            check_calibration(node)
         if section == "TRAINER.SHIP":
             check_synthesis(node)
             check_pull(node)
@@ -191,6 +194,13 @@ def check_synthesis(ship: CfgNode) -> None:
         raise InputError(
             f"TRAINER.SHIP.{changed[0]} is a part of SYNTHESIS residual, and TRAINER.SHIP.SYNTHESIS is "
             f"{ship.SYNTHESIS!r}: set that to residual, or leave out {', '.join(changed)}."
+        )
+
+
+def check_calibration(options: CfgNode) -> None:
+    if options.CALIBRATION == gzsl.HELD_OUT and options.CALIBRATION_COST:
+        raise InputError(
+            "TRAINER.GZSL.CALIBRATION held_out chooses the penalty: leave out TRAINER.GZSL.CALIBRATION_COST."
         )
 
 
