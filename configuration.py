@@ -28,6 +28,7 @@ def default_cfg() -> CfgNode:
     cfg = get_cfg_default()
     cfg.DATASET.SUBSAMPLE_CLASSES = "all"  # all, base or new
     cfg.DATASET.CLASS_DRAW = 0  # the class split: 0 the benchmark's, another number a random half as base
+    cfg.DATASET.HELD_OUT = 0  # so many base classes are taken for new ones; see docs/losses-and-synthesis.md
     cfg.DATASET.FOLDER = ""  # of ImageFolder: the folder of images under DATASET.ROOT
     extend_cfg(cfg)
     return cfg

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-from .parts import by_label, check_subset, first_half, keep_classes, labels_of, random_half, split_trainval
+from .parts import (
+    by_label,
+    check_subset,
+    first_half,
+    keep_classes,
+    labels_of,
+    random_half,
+    split_trainval,
+    without_held_out,
+)
 from .splits import DatasetError, Parts, find_among, first_few, missing_images, read_split, user_cache, write_split
 from .upstream_cache import read_upstream_cache
 
@@ -29,9 +38,9 @@ class FewShotDataset(DatasetBase):
     image_dir (dataset_dir/images) and split_path (dataset_dir/split).
 
     Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which classes
-    are base) and SEED. Random choices use Python's global `random`, seeded by the run, so that they equal CoOp's for
-    the same seed. What was drawn is saved as JSON under split_fewshot/ or, where DATA is read-only, in the user's
-    cache folder.
+    are base), HELD_OUT (how many of these are left out, as if they were new) and SEED. Random choices use Python's
+    global `random`, seeded by the run, so that they equal CoOp's for the same seed. What was drawn is saved as JSON
+    under split_fewshot/ or, where DATA is read-only, in the user's cache folder.
 
     `class_ids` tell classes apart in `class_list`, the same in all parts of a dataset: labels before it is halved.
 
@@ -58,6 +67,7 @@ class FewShotDataset(DatasetBase):
         subset = cfg.DATASET.SUBSAMPLE_CLASSES
         check_subset(subset)
         self.class_split = getattr(cfg.DATASET, "CLASS_DRAW", 0)  # another checkout's train.py has no such key
+        self.held_out = getattr(cfg.DATASET, "HELD_OUT", 0) if subset == "base" else 0
         self.locate(cfg)
         self.prepare()
         self.check_folder()
@@ -218,7 +228,7 @@ class FewShotDataset(DatasetBase):
             say_what_is_short(train, num_shots)
             train, val = self.few_shot(train, val, num_shots, seed)
         base_labels = partial(random_half, split=self.class_split) if self.class_split else self.base_labels
-        labels = labels_of(train, subset, base_labels)
+        labels = without_held_out(labels_of(train, subset, base_labels), self.held_out, self.class_split)
         self.class_ids = self.ids_of(labels)
         names = {item.label: item.classname for item in train}
         others = sorted(names.keys() - set(labels))

@@ -135,6 +135,24 @@ class ShapesDev(RenderedDataset):
     domain = "rare"
 
 
+@DATASET_REGISTRY.register()
+class ShapesShared(RenderedDataset):
+    """The classes of Shapes in looks that all classes share: what base classes show of them holds for new ones."""
+
+    folder = "shapes_shared"
+    names = REPORT_CLASSES
+    domain = "shared"
+
+
+@DATASET_REGISTRY.register()
+class ShapesSharedDev(RenderedDataset):
+    """The same with the classes of ShapesDev: the looks and all settings are chosen on these."""
+
+    folder = "shapes_shared_dev"
+    names = DEV_CLASSES
+    domain = "shared"
+
+
 # Domain shift: the classes of Shapes elsewhere, as negatives of ordinary looks and as other pictures of rare ones.
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from .shapes_classes import COLOURS, Emblem, Part, emblem
+from .shapes_looks import Look, sample_look
 from .shapes_scene import DOMAINS, Scene, sample_scene
 
 SIZE = 64  # pixels
@@ -23,17 +24,21 @@ CENTRE = {"": (0.0, 0.0), "top": (0.0, -0.45), "bottom": (0.0, 0.45), "side": (0
 def render(name: str, domain: str, stream: int, index: int) -> tuple[np.ndarray, Scene]:
     """Picture number `index` of a class: uint8 (64, 64, 3), and the scene it shows.
 
-    `stream` tells apart the pictures of training, validation, test and pre-training. Raises KeyError for an
+    `stream` tells apart the pictures of training, validation, test and pre-training. Where the domain has looks, the
+    scene names the look's mode as "look". Raises KeyError for an
     unknown domain and ValueError for an unknown class.
     """
     source = DOMAINS[domain]
     rng = np.random.default_rng((source.number, stream, zlib.crc32(name.encode()), index))
     scene = sample_scene(rng, source)
     parts = emblem(name, rare=bool(rng.random() < source.rare))
-    return paint(parts, scene, rng), scene
+    if not source.looks:
+        return paint(parts, scene, rng), scene
+    look = sample_look(rng)
+    return paint(parts, scene, rng, look), scene | {"look": look.mode}
 
 
-def paint(parts: Emblem, scene: Scene, rng: np.random.Generator) -> np.ndarray:
+def paint(parts: Emblem, scene: Scene, rng: np.random.Generator, look: Look | None = None) -> np.ndarray:
     """An emblem in a scene, uint8 (64, 64, 3); `rng` settles what the scene's words leave open."""
     canvas = background(scene["background"], rng)
     canvas = paint_emblem(canvas, parts, scene, rng)
@@ -43,6 +48,8 @@ def paint(parts: Emblem, scene: Scene, rng: np.random.Generator) -> np.ndarray:
         canvas = canvas.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3)).repeat(4, axis=0).repeat(4, axis=1)
     elif scene["style"] == "negative":
         canvas = 1 - canvas
+    if look is not None:
+        canvas = look.applied(canvas)
     canvas = canvas * rng.uniform(*GAIN[scene["light"]])
     if scene["tint"]:
         canvas = canvas * np.array(TINT[scene["tint"]], dtype=np.float32)

@@ -46,12 +46,14 @@ class Domain:
     number: int  # part of the pictures' seeds
     rare: float
     held: tuple[tuple[str, str], ...] = ()
+    looks: bool = False  # whether each picture has a look of shapes_looks.py
 
 
 RARE = 0.06  # share of rare looks in pre-training: few, so that zero-shot accuracy leaves room to learn
 
 # A further data set needs one entry here and one loader in shapes.py. "rare…" are shifts particular to each class:
-# captions have no word for a rare look. The others are the same for all classes, and captions name them.
+# captions have no word for a rare look. The others are the same for all classes, and captions name them; "shared" has
+# looks that all classes share, and captions have words for some of them.
 DOMAINS = {
     "pretrain": Domain(0, rare=RARE),
     "rare": Domain(1, rare=1.0, held=(("style", ""),)),
@@ -60,6 +62,7 @@ DOMAINS = {
     "rare pixels": Domain(4, rare=1.0, held=(("style", "pixels"),)),
     "plain": Domain(5, rare=RARE, held=(("style", ""),)),
     "dark": Domain(6, rare=RARE, held=(("style", ""), ("light", "dark"))),
+    "shared": Domain(7, rare=RARE, held=(("style", ""),), looks=True),
 }
 
 

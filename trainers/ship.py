@@ -17,17 +17,18 @@ from .blocks.run.checkpoints import load_state
 from .blocks.run.randomness import restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
-from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
+from .blocks.synthesis.kinds import RESIDUAL, build, build_vae, needs_training
+from .blocks.synthesis.losses import Pulled, SplitLoss
+from .blocks.synthesis.prompt_vae import annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
     SynthesizedBatches,
     VAESynthesizer,
-    build_synthesizer,
     classes_to_synthesize,
-    needs_training,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
 from .blocks.training.keys import extend_cfg
+from .blocks.training.resumable import Loss
 
 __all__ = ["SHIP", "extend_cfg"]
 
@@ -54,10 +55,12 @@ class SHIP(FeatureTrainer):
         return f"SHIP on {self.options.CLASSIFIER}"
 
     def build_classifier(self) -> FeatureClassifier:
-        options, dims = self.options, (self.backbone.feature_dim, self.backbone.text.width)
-        hidden = (options.N_CTX, options.ENCODER_DIM, options.GENERATOR_DIM, options.GENERATOR_SLOPE)
-        self.vae = PromptVAE(*dims, *hidden, options.LATENT_DIM, options.BIAS_PER_TOKEN)
-        return self.build_method(options.CLASSIFIER)
+        self.vae = build_vae(self.options, self.backbone, self.template)
+        return self.build_method(self.options.CLASSIFIER)
+
+    @property
+    def template(self) -> str:
+        return template_of(self.cfg.DATASET.NAME)
 
     def learned(self) -> tuple[str, nn.Module]:
         """One checkpoint holds both stages."""
@@ -80,17 +83,19 @@ class SHIP(FeatureTrainer):
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
-        known, kind = self.classes, self.options.SYNTHESIS
+        known = self.classes
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
         check_class_names(new, tokenizer())
-        template = template_of(self.cfg.DATASET.NAME)
-        self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, template, self.views)
+        self.synthesizer = build(self.options, new, known, self.vae, self.backbone, self.template, self.views)
         self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
-        self.classifier.select(known if new == known else known + new)
+        self.new = None if new == known else new
+        self.classifier.select(known if self.new is None else known + new)
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
+        if self.synthesizer is None:
+            return super().mean_features()
         shots = self.cfg.DATASET.NUM_SHOTS
         count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
         labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(count)
@@ -109,16 +114,42 @@ class SHIP(FeatureTrainer):
         return Stage.of(STAGE_ONE, batches, self.vae_loss, self.vae, self.options.OPTIM, sizes)
 
     def vae_loss(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
-        weight = annealed(self.options.KL_WEIGHT, self.epoch, self.options.KL_ANNEAL)
-        return negative_elbo(self.vae, self.writer, features, labels, weight, self.options.FREE_BITS)
+        options = self.options
+        weight = annealed(options.KL_WEIGHT, self.epoch, options.KL_ANNEAL)
+        arguments = (self.vae, self.writer, features, labels, weight, options.FREE_BITS)
+        if options.SYNTHESIS != RESIDUAL:
+            return negative_elbo(*arguments)
+        centres = self.synthesizer.known_text_features if options.ENCODER == "residual" else None
+        return negative_elbo(*arguments, centres, options.LIKELIHOOD)
 
     def main_batches(self) -> Batches:
         """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""
         options = self.options
-        if options.SOURCE:
+        if self.synthesizer is None:
+            batches = super().main_batches()
+        elif options.SOURCE:
             batch_size, steps = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE, len(self.image_loader)
             batches = SynthesizedBatches(self.synthesizer, batch_size, steps, options.AHEAD)
         else:
             numbers = (self.offset, options.SYNTHESIZED, options.AHEAD)
             batches = MixedBatches(super().main_batches(), self.synthesizer, *numbers)
         return RoundedBatches(batches) if options.ROUND_FEATURES else batches
+
+    def main_loss(self) -> Loss:
+        """Stage 2's: without real features (a SOURCE) or synthesized ones there is nothing to split."""
+        options, classifier = self.options, self.classifier
+        loss = Pulled(classifier, options.PULL) if options.PULL else classifier.loss
+        if self.synthesizer is None:
+            return self.among_known(loss)
+        if options.LOSS == "joint" or options.SOURCE:
+            return loss
+        return SplitLoss(loss, classifier, self.classes, self.new, options.SYNTHESIZED)
+
+    def among_known(self, loss: Loss) -> Loss:
+        """The loss among the known classes alone, whatever classes a cache has been told of."""
+
+        def minimized(features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+            with self.among_own_classes():
+                return loss(features, labels)
+
+        return minimized

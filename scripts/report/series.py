@@ -12,6 +12,21 @@ def deviation(values: Sequence[float]) -> float | None:
     return statistics.pstdev(values) if len(values) > 1 else None
 
 
+def clustered_error(values: Mapping[tuple[int, int], float]) -> float | None:
+    """The standard error of the mean of figures by (class split, seed); None where there are not several splits.
+
+    Figures of one class split are not independent: they are summed before they are squared (a cluster-robust variance
+    with the factor K / (K − 1) for K splits). Where all splits have as many seeds, it is that of the splits' means.
+    """
+    mean, sums = statistics.fmean(values.values()), {}
+    for (split, _), value in values.items():
+        sums[split] = sums.get(split, 0.0) + value - mean
+    count = len(sums)
+    if count < 2:
+        return None
+    return (count / (count - 1) * sum(total**2 for total in sums.values())) ** 0.5 / len(values)
+
+
 def harmonic(base: float, new: float) -> float:
     return 2 * base * new / (base + new) if base + new else 0.0
 

@@ -10,7 +10,7 @@ from dassl.data.datasets import Datum
 
 from datasets import DatasetError, check_trainable
 from datasets.oxford_pets import OxfordPets
-from datasets.parts import check_subset, keep_classes, labels_of, split_trainval
+from datasets.parts import check_subset, keep_classes, labels_of, split_trainval, without_held_out
 from datasets.shapes import ShapesDev
 from datasets.splits import missing_images
 from tests.datasets import trees
@@ -42,6 +42,37 @@ def test_few_shot_runs_validate_on_at_most_four_images_a_class(shots, validated,
     change_split(pets, lambda parts: parts.update(val=parts["train"], train=parts["val"]))
     labels = [item.label for item in load(pets, shots).val]
     assert labels == [label for label in range(6) for _ in range(validated)]
+
+
+@pytest.mark.parametrize("draw", [0, 3])
+def test_base_classes_that_are_held_out_are_left_out_like_new_ones(draw, pets):
+    whole = load(pets, 2, subset="base", CLASS_DRAW=draw)
+    held = load(pets, 2, subset="base", CLASS_DRAW=draw, HELD_OUT=1)
+    (name,) = set(whole.classnames) - set(held.classnames)
+    assert len(held.classnames) == 2
+    assert [left for left, _ in held.left_out if left != name] == [left for left, _ in whole.left_out]
+    for part in ("train_x", "val", "test"):
+        assert files(getattr(held, part)) == [
+            path
+            for path, item in zip(files(getattr(whole, part)), getattr(whole, part), strict=True)
+            if item.classname != name
+        ]
+    assert [item.classname for item in held.train_x] == [held.classnames[item.label] for item in held.train_x]
+    assert load(pets, 2, seed=2, subset="base", CLASS_DRAW=draw, HELD_OUT=1).classnames == held.classnames
+    for subset in ("new", "all"):
+        assert load(pets, 2, subset=subset, HELD_OUT=1).classnames == load(pets, 2, subset=subset).classnames
+
+
+def test_which_classes_are_held_out_depends_on_the_class_split():
+    labels = list(range(20))
+    chosen = {tuple(without_held_out(labels, 5, split)) for split in range(6)}
+    assert len(chosen) == 6 and all(len(kept) == 15 for kept in chosen)
+    assert without_held_out(labels, 0, 3) == labels
+
+
+def test_all_base_classes_cannot_be_held_out(pets):
+    with pytest.raises(DatasetError, match=r"HELD_OUT is 3, and there are 3 base classes"):
+        load(pets, 2, subset="base", HELD_OUT=3)
 
 
 @pytest.mark.parametrize(("subset", "other"), [("base", "new"), ("new", "base")])

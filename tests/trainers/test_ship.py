@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from dassl.utils import set_random_seed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.nn.functional import cross_entropy
 
 from datasets import splits
 from tests.conftest import CHECKOUT
@@ -167,6 +169,156 @@ def test_prompt_vae_of_another_run_serves_classes_without_any_image(classifier, 
         assert torch.equal(parameter, target.vae.state_dict()[name]), name
     target.test()
     assert (tmp_path / "target/results.json").is_file()
+
+
+@pytest.mark.parametrize("kind", ["shifted", "isotropic", "within", "residual"])
+@pytest.mark.parametrize("classifier", ["CoOp", "TipAdapterF"])
+def test_further_kinds_train_and_evaluate_on_new_classes(kind, classifier, ship, tmp_path):
+    pairs = ("TRAINER.SHIP.SYNTHESIS", kind, "TRAINER.SHIP.CLASSIFIER", classifier, "TRAINER.SHIP.LOSS", "split")
+    trained = ship(*pairs)
+    trained.train()
+    assert ("PromptVAE" in trained.seconds) == (kind == "residual")
+    new = ship(*pairs, classes="new", folder="new")
+    new.load_model(str(tmp_path / "run"))
+    new.test()
+    assert (tmp_path / "new/results.json").is_file()
+
+
+ALL_OFF = {
+    "LIKELIHOOD": "fixed",
+    "PRIOR": "normal",
+    "CENTRE": False,
+    "GAP": False,
+    "ENCODER": "features",
+    "NOISE": False,
+    "CONTEXT": "random",
+}
+
+
+def test_residual_with_all_parts_off_is_the_published_run_number_by_number(ship, tmp_path):
+    pairs = [word for key, value in ALL_OFF.items() for word in (f"TRAINER.SHIP.{key}", value)]
+    published, off = ship(), ship("TRAINER.SHIP.SYNTHESIS", "residual", *pairs, folder="off")
+    for trainer in (published, off):
+        set_random_seed(1)
+        trainer.train()
+    one, other = ({**trainer.learned()[1].state_dict()} for trainer in (published, off))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert not isinstance(value, torch.Tensor) or torch.equal(value, other[name]), name
+    assert published.trained == off.trained
+
+
+@pytest.mark.parametrize("key", ALL_OFF)
+def test_each_part_of_residual_changes_the_run_and_is_refused_elsewhere(key, ship):
+    whole, without = (
+        ship("TRAINER.SHIP.SYNTHESIS", "residual", *pair, "TRAINER.SHIP.LATENT_DIM", 4, folder=f"run{len(pair)}")
+        for pair in ((), (f"TRAINER.SHIP.{key}", ALL_OFF[key]))
+    )
+    found = []
+    for trainer in (whole, without):
+        set_random_seed(1)
+        trainer.before_train()
+        found.append((trainer.trained["PromptVAE"], next(iter(trainer.main_batches()))[0]))
+    assert not torch.equal(found[0][1], found[1][1])
+    of_stage_one = key in ("LIKELIHOOD", "GAP", "ENCODER", "CONTEXT")
+    assert (found[0][0] != found[1][0]) == of_stage_one
+    with pytest.raises(InputError, match=rf"TRAINER\.SHIP\.{key} is a part of SYNTHESIS residual"):
+        ship(f"TRAINER.SHIP.{key}", ALL_OFF[key])
+
+
+def test_residual_run_that_is_taken_up_again_ends_as_one_in_one_go(ship):
+    """What is fitted to the base images is not stored: it is fitted again, to the VAE as it was."""
+    kind = ("TRAINER.SHIP.SYNTHESIS", "residual")
+    whole, stopped = ship(*kind, folder="whole"), ship(*kind, folder="stopped")
+    set_random_seed(1)
+    whole.train()
+    set_random_seed(1)
+    after_epoch = stopped.after_epoch
+
+    def killed() -> None:
+        after_epoch()
+        if stopped.epoch == 1:
+            raise KeyboardInterrupt
+
+    stopped.after_epoch = killed
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    stopped.states.flush()
+    again = ship(*kind, folder="stopped")
+    again.train()
+    assert again.seconds["PromptVAE"] and again.trained == whole.trained
+    assert torch.equal(again.classifier.learned.ctx, whole.classifier.learned.ctx)
+
+
+@pytest.mark.parametrize("classifier", ["CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"])
+def test_synthesis_none_trains_on_real_features_among_base_classes_and_knows_new_ones(classifier, ship, tmp_path):
+    pairs = ("TRAINER.SHIP.SYNTHESIS", "none", "TRAINER.SHIP.CLASSIFIER", classifier)
+    trainer = ship(*pairs)
+    trainer.before_train()
+    trainer.classifier.remember(*trainer.mean_features())
+    stage = trainer.main_stage()
+    features, labels = next(iter(stage.batches))
+    assert len(features) == 4 and labels.max() < 3 and len(stage.batches) == len(ship(folder="other").image_loader)
+    expected = cross_entropy(trainer.classifier(features)[:, :3], labels)
+    torch.testing.assert_close(stage.loss(features, labels)[0], expected)
+    trained = ship(*pairs, folder="trained")
+    trained.train()
+    assert "PromptVAE" not in trained.seconds
+    new = ship(*pairs, classes="new", folder="new")
+    new.load_model(str(tmp_path / "trained"))
+    new.test()
+    if classifier == "TipAdapterF":  # without a key for a new class it is zero-shot CLIP there
+        features, _ = new.evaluation_features("test")
+        text = new.backbone.text_features(NEW, ["a photo of a {}, a type of pet."])
+        torch.testing.assert_close(new.classifier(features), new.backbone.logit_scale * features @ text.t())
+
+
+@pytest.mark.parametrize("kind", ["shifted", "isotropic", "within", "residual", "none"])
+def test_kinds_that_need_images_are_refused_without(kind, ship):
+    with pytest.raises(InputError, match=f"SYNTHESIS {kind} .*SOURCE none is read"):
+        ship("TRAINER.SHIP.SOURCE", "elsewhere", "TRAINER.SHIP.SYNTHESIS", kind)
+
+
+@pytest.mark.parametrize("classifier", ["CoOp", "CoCoOp", "CLIPAdapter", "TipAdapterF"])
+def test_split_loss_trains_on_what_its_definition_says(classifier, ship):
+    trainer = ship("TRAINER.SHIP.LOSS", "split", "TRAINER.SHIP.CLASSIFIER", classifier)
+    trainer.before_train()
+    trainer.classifier.remember(*trainer.mean_features())
+    stage = trainer.main_stage()
+    features, labels = next(iter(stage.batches))
+    logits = trainer.classifier(features)
+    halves = cross_entropy(logits[:4, :3], labels[:4]), cross_entropy(logits[4:, 3:], labels[4:] - 3)
+    torch.testing.assert_close(stage.loss(features, labels)[0], sum(halves) / 2)
+    trainer.train()
+    assert trainer.trained["SHIP"]["loss"] > 0
+
+
+@pytest.mark.parametrize("pairs", [(), ("TRAINER.SHIP.SYNTHESIZED", 3)])
+def test_split_loss_of_one_set_of_classes_is_among_all_of_them(pairs, ship):
+    trainer = ship("TRAINER.SHIP.LOSS", "split", *pairs, classes="all")
+    trainer.before_train()
+    stage = trainer.main_stage()
+    features, labels = next(iter(stage.batches))
+    logits = trainer.classifier(features)
+    halves = cross_entropy(logits[:4], labels[:4]), cross_entropy(logits[4:], labels[4:])
+    torch.testing.assert_close(stage.loss(features, labels)[0], sum(halves) / 2)
+
+
+def test_pull_of_a_method_without_text_features_to_hold_is_refused(ship):
+    with pytest.raises(InputError, match=r"TRAINER\.SHIP\.PULL.*CLIPAdapter.*one of CoOp"):
+        ship("TRAINER.SHIP.PULL", 1.0, "TRAINER.SHIP.CLASSIFIER", "CLIPAdapter")
+
+
+def test_pull_is_added_to_stage_twos_loss(ship):
+    plain, pulled = ship(), ship("TRAINER.SHIP.PULL", 4.0, folder="pulled")
+    for trainer in (plain, pulled):
+        trainer.before_train()
+    features, labels = next(iter(plain.main_batches()))
+    pulled.classifier.learned.ctx.data = plain.classifier.learned.ctx.data.clone()
+    without, _ = plain.main_loss()(features, labels)
+    loss, shown = pulled.main_loss()(features, labels)
+    torch.testing.assert_close(loss, without + 4 * shown["pull"])
+    assert shown["pull"] > 1e-3
 
 
 def test_gaussian_without_images_is_refused(ship):

@@ -4,7 +4,8 @@ A method is one file in this folder: a subclass of FeatureClassifier under @meth
 trainer, TRAINER.<node> with defaults and checks, SHIP on it, its checkpoints and its place in docs/configuration.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 import torch
@@ -17,7 +18,7 @@ from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
 from ..clip.prompts import template_of
 from ..keys import Key, Keys, defaults, one_of
-from ..run.classes import Classes
+from ..run.classes import ByClasses, Classes
 
 Loss = tuple[Tensor, dict[str, float]]  # the loss, and what a training line shows beside it
 FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed form")  # in the order of tables
@@ -67,6 +68,7 @@ class FeatureClassifier(nn.Module):
         super().__init__()
         self.options, self.backbone, self.dataset, self.learned = options, backbone, dataset, None
         self.classes = Classes(())
+        self._templates = ByClasses()  # their text features
 
     @classmethod
     def of(cls, backbone: Backbone, classnames: Sequence[str], dataset: str = "", **options: object) -> Self:
@@ -91,6 +93,14 @@ class FeatureClassifier(nn.Module):
         if self.classes != classes:
             self.classes_changed(classes)
             self.classes = classes
+
+    @contextmanager
+    def among(self, classnames: Sequence[str]) -> Iterator[None]:
+        """Classifies among these classes for a while."""
+        before = self.classes
+        self.select(classnames)
+        yield
+        self.select(before)
 
     def classes_changed(self, classnames: Sequence[str]) -> None:
         """Makes ready for other classes than before; the first ones too."""
@@ -121,7 +131,8 @@ class FeatureClassifier(nn.Module):
 
     def template_features(self, classnames: Sequence[str]) -> Tensor:
         """Normalized text features (C, D) of the dataset's template."""
-        return self.backbone.text_features(classnames, [template_of(self.dataset)])
+        template = template_of(self.dataset)
+        return self._templates.of(classnames, lambda classes: self.backbone.text_features(classes, [template]))
 
 
 def cross_entropy_of(logits: Tensor, labels: Tensor) -> Loss:

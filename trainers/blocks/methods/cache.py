@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..errors import InputError
-from ..run.classes import Classes
+from ..run.classes import ByClasses, Classes
 
 
 class Cache(nn.Module):
@@ -20,19 +20,16 @@ class Cache(nn.Module):
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("beta", torch.tensor(beta))
         self.owners = Classes(())
-        self._made: tuple[Classes, Tensor] | None = None  # classes, and their values
+        self._made = ByClasses()  # their values
 
     def fill(self, keys: Tensor, labels: Tensor, owners: Sequence[str]) -> None:
         """Keeps keys (N, D) whose labels (N,) index the owners' class names."""
         self.keys.data, self.labels, self.owners = keys.clone(), labels.clone(), Classes.of(owners)
-        self._made = None
+        self._made.clear()
 
     def values(self, classnames: Sequence[str]) -> Tensor:
         """As make_values; made once for the same classes."""
-        made = self._made
-        if made is None or made[0] != classnames or made[1].device != self.labels.device:
-            self._made = made = classnames, self.make_values(classnames)
-        return made[1]
+        return self._made.of(classnames, self.make_values).to(self.labels.device)
 
     def make_values(self, classnames: Sequence[str]) -> Tensor:
         """V (N, C): which key is of which of these classes; raises InputError for classes without a key."""
@@ -51,11 +48,12 @@ class Cache(nn.Module):
         return self.owners.as_plain()
 
     def set_extra_state(self, state: dict) -> None:
-        self.owners, self._made = Classes.from_plain(state), None
+        self.owners = Classes.from_plain(state)
+        self._made.clear()
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Takes stored keys of any number; says so where they are of another backbone."""
-        self._made = None
+        self._made.clear()
         stored = state_dict.get(f"{prefix}keys")
         if stored is not None:
             if stored.shape[-1] != self.keys.shape[-1]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..clip.prompts import ClassSuffixes, readable, tokenize
 from ..clip.text_encoder import TextEncoder
 from ..errors import InputError
-from ..run.classes import Classes
+from ..run.classes import ByClasses, Classes
 
 POSITIONS = ("end", "middle", "front")
 
@@ -49,6 +49,7 @@ class PromptLearner(nn.Module):
         self.position = position
         self._encoder = [encoder]  # in a list, so that its weights are not counted as this module's
         self._owners = Classes.of(classnames)
+        self._made = ByClasses()  # what prompts are made of
         self.select(classnames)
 
     def announce(self) -> None:
@@ -65,6 +66,11 @@ class PromptLearner(nn.Module):
         Raises InputError naming those for which a class-specific context was not learned.
         """
         classes = Classes.of(classnames)
+        self._rows, self._suffixes, self._shared, self._order = self._made.of(classes, self._parts)
+        self.classes = classes
+
+    def _parts(self, classes: Classes) -> tuple[list[int | None] | None, ClassSuffixes, int, Tensor]:
+        """Of the prompts of some classes: rows of a class-specific context, suffixes, shared tokens, their order."""
         rows = self._owners.find(classes)
         unknown = [name for name, row in zip(classes, rows, strict=True) if row is None]
         if self.class_specific and unknown:
@@ -74,17 +80,15 @@ class PromptLearner(nn.Module):
                 "Evaluate on the classes that it was trained on, or train with CSC False."
             )
         n_ctx = self.ctx.shape[-2]
-        self._rows = rows if self.class_specific else None
-        self._suffixes = ClassSuffixes.of(self._encoder[0], classes, self.context, n_ctx)
-        half = n_ctx // 2
-        before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
-        self._shared = 0 if self.class_specific else before
-        self._order = self._token_order(before, n_ctx)[:, self._shared :]
-        self.classes = classes
+        suffixes = ClassSuffixes.of(self._encoder[0], classes, self.context, n_ctx)
+        before = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[self.position]
+        shared = 0 if self.class_specific else before
+        order = self._token_order(suffixes, before, n_ctx)[:, shared:]
+        return rows if self.class_specific else None, suffixes, shared, order
 
-    def _token_order(self, before: int, n_ctx: int) -> Tensor:
+    @staticmethod
+    def _token_order(suffixes: ClassSuffixes, before: int, n_ctx: int) -> Tensor:
         """For each class the order (C, M + S) of [context][suffix] with `before` context tokens before its name."""
-        suffixes = self._suffixes
         context, suffix = list(range(n_ctx)), list(range(n_ctx, n_ctx + suffixes.embeddings.shape[1]))
         rows = [context[:before] + suffix[:name] + context[before:] + suffix[name:] for name in suffixes.name_lengths]
         return torch.tensor(rows, device=suffixes.eot.device)
@@ -113,6 +117,7 @@ class PromptLearner(nn.Module):
                 "CLASS_TOKEN_POSITION differs from the run that made it."
             )
         self._owners = Classes.from_plain(state)
+        self._made.clear()
         self.select(self.classes)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:

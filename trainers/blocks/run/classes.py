@@ -1,9 +1,11 @@
 """The classes of a run: their names, and what tells those apart that have one name."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,17 @@ class Classes(Sequence):
         return [
             name if count[name] == 1 else f"{name} ({label})" for name, label in zip(self.names, ids, strict=True)
         ]
+
+
+class ByClasses(dict):
+    """What follows from a list of classes, made once for each of the newest few: training may go to and fro."""
+
+    LIMIT = 4
+
+    def of(self, classnames: Sequence[str], make: Callable[[Classes], Made]) -> Made:
+        classes = Classes.of(classnames)
+        if classes not in self:
+            if len(self) == self.LIMIT:
+                self.pop(next(iter(self)))
+            self[classes] = make(classes)
+        return self[classes]

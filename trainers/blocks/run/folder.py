@@ -23,6 +23,7 @@ except ImportError:  # Windows
     fcntl = None
 
 LOCK = ".lock"
+HELD_OUT = "held_out"  # a run of its own, inside the one that takes its penalty from it
 HELD = (errno.EACCES, errno.EAGAIN)
 
 
@@ -137,7 +138,7 @@ def start_over(folder: str | Path, needed: Sequence[str] = ()) -> None:
         raise InputError(f"--force would delete the checkpoints in {folder}, which this run needs to begin with.")
     for name in (FILE_NAME, CONFIG_NAME, "failed.txt"):
         (folder / name).unlink(missing_ok=True)
-    for path in (StateFolder(folder).folder, folder / FAILED, folder / "tensorboard"):
+    for path in (StateFolder(folder).folder, folder / FAILED, folder / "tensorboard", folder / HELD_OUT):
         shutil.rmtree(path, ignore_errors=True)
     for path in (*folder.glob("*/model*.pth.tar*"), *folder.glob("*/checkpoint")):
         path.unlink()

@@ -16,6 +16,7 @@ class PromptVAE(nn.Module):
     Generator: Linear(Z, H_g), (leaky) ReLU, Linear(H_g, W): a bias r, the same for every context token; with
     `bias_per_token`, Linear(H_g, M · W): one for each.
     Context: c (M, W). Linear weights and c start as N(0, 0.02²), biases at 0.
+    Gap: with `gap`, a vector m (D,) that is added to reconstructions, from 0 on; see residual.py.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class PromptVAE(nn.Module):
         generator_slope: float = 0.0,
         latent_dim: int | None = None,
         bias_per_token: bool = False,
+        gap: bool = False,
     ) -> None:
         super().__init__()
         latent_dim = latent_dim or feature_dim
@@ -45,6 +47,7 @@ class PromptVAE(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=INIT_STD)
                 nn.init.zeros_(module.bias)
+        self.gap = nn.Parameter(torch.zeros(feature_dim)) if gap else None
 
     @property
     def latent_dim(self) -> int:
@@ -86,16 +89,34 @@ def annealed(weight: float, epoch: int, epochs: int) -> float:
     return weight * min(1.0, (epoch + 1) / epochs) if epochs else weight
 
 
+def calibrated(reconstruction: Tensor, dim: int) -> Tensor:
+    """(D/2) · log(squared distance / D): a normal likelihood with the best variance, up to a constant.
+
+    Then the KL divergence needs no weight (Rybkin et al., ICML 2021).
+    """
+    return dim / 2 * torch.log(reconstruction / dim)
+
+
 def negative_elbo(
-    vae: PromptVAE, write: Write, features: Tensor, labels: Tensor, kl_weight: float, free_bits: float = 0.0
+    vae: PromptVAE,
+    write: Write,
+    features: Tensor,
+    labels: Tensor,
+    kl_weight: float,
+    free_bits: float = 0.0,
+    centres: Tensor | None = None,
+    likelihood: str = "fixed",
 ) -> tuple[Tensor, dict[str, float]]:
     """Stage 1's loss, reconstruction + kl_weight · KL, and what to print of it.
 
     Where a dimension's KL is below `free_bits` nats it costs that much, so that nothing pushes it lower
-    (Kingma et al., NeurIPS 2016, appendix C.8).
+    (Kingma et al., NeurIPS 2016, appendix C.8). With `centres` (C, D) the encoder sees features less the centre of
+    their class; `likelihood` calibrated puts `calibrated` in the squared distance's place.
     """
-    mean, log_var = vae.encode(features)
-    reconstruction = reconstruction_loss(write(reparameterize(mean, log_var), labels), features)
+    mean, log_var = vae.encode(features if centres is None else features - centres[labels])
+    written = write(reparameterize(mean, log_var), labels)
+    reconstruction = reconstruction_loss(written if vae.gap is None else written + vae.gap, features)
     kl = kl_divergence(mean, log_var)
     summary = {"rec": reconstruction.item(), "kl": kl.sum().item(), "active": active_units(mean).item()}
-    return reconstruction + kl_weight * kl.clamp(min=free_bits).sum(), summary
+    misfit = calibrated(reconstruction, features.shape[1]) if likelihood == "calibrated" else reconstruction
+    return misfit + kl_weight * kl.clamp(min=free_bits).sum(), summary

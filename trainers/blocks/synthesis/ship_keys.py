@@ -3,18 +3,26 @@
 from ..clip.precision import PRECISIONS
 from ..keys import AT_LEAST_ONE, AT_LEAST_ZERO, NOT_NEGATIVE, POSITIVE, TEXT, TRUTH, Key, one_of
 from ..methods import METHODS
-from .synthesizers import SYNTHESES
+from . import residual
+from .kinds import KINDS
+from .losses import LOSSES
 
 CARRIERS = tuple(name for name, method in METHODS.items() if method.trains)
 KEYS = {
     "CLASSIFIER": Key("CoOp", one_of(*CARRIERS), "the method that stage 2 trains, with its own keys (TRAINER.COOP)"),
     "PREC": Key("fp32", one_of(*PRECISIONS), "numeric precision; see docs/reproduction.md"),
-    "SYNTHESIS": Key("vae", one_of(*SYNTHESES), "where features without images come from: the method or a control"),
+    "SYNTHESIS": Key("vae", one_of(*KINDS), "where features without images come from: the method or a control"),
     "SOURCE": Key(
         "", TEXT, "output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on"
     ),
     "SYNTHESIZED": Key(0, AT_LEAST_ZERO, "synthesized features a step; 0: as many as real ones"),
     "AHEAD": Key(0, AT_LEAST_ZERO, "synthesized features made at once, for steps to come; 0: those of each step"),
+    "LOSS": Key(
+        "joint",
+        one_of(*LOSSES),
+        "stage 2: joint, as published; split: half real features among base classes, half synthesized among new",
+    ),
+    "PULL": Key(0.0, NOT_NEGATIVE, "stage 2: KgCoOp's pull of learned text features to the template's; 0: none"),
     # PromptVAE
     "N_CTX": Key(4, AT_LEAST_ONE, "M: context tokens of the prompts that the VAE writes"),
     "ENCODER_DIM": Key(2048, AT_LEAST_ONE, "H_e: hidden units of the encoder"),
@@ -22,6 +30,7 @@ KEYS = {
     "GENERATOR_SLOPE": Key(0.0, NOT_NEGATIVE, "of its LeakyReLU; 0 is ReLU"),
     "LATENT_DIM": Key(0, AT_LEAST_ZERO, "dimensions of z; 0: those of the features"),
     "BIAS_PER_TOKEN": Key(False, TRUTH, "a bias for each context token instead of one for all"),
+    **residual.KEYS,
     # stage 1; its optimizer and schedule are OPTIM below
     "KL_WEIGHT": Key(1.0, NOT_NEGATIVE, "weight of the KL divergence"),
     "KL_ANNEAL": Key(0, AT_LEAST_ZERO, "epochs over which that weight rises from 0"),

@@ -1,7 +1,6 @@
 """Evaluation of a FeatureClassifier: figures, what may be chosen by validation, checkpoints in and out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -21,7 +20,8 @@ from .resumable import ResumableTrainer
 class EvaluatingTrainer(ResumableTrainer):
     """Tests with Dassl's evaluator, and writes results.json.
 
-    A subclass sets `classifier`, `backbone`, `mode`, `code` and `model_record` while it builds its model, and has
+    A subclass sets `classifier`, `backbone`, `mode`, `code`, `model_record` and, where TRAINER.GZSL.CALIBRATION has
+    chosen a penalty, `held_out` while it builds its model and trains it, and has
     `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
 
@@ -53,11 +53,12 @@ class EvaluatingTrainer(ResumableTrainer):
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
+            held_out = {"held_out": self.held_out} if self.held_out else {}
             record = run_record(self.cfg, metrics, self.classes, logits.argmax(dim=-1), labels, self.sources)
             about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
             checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
             model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
-            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
+            write_record({**record, **about, **model, **held_out, "code": self.code}, self.cfg.OUTPUT_DIR)
         return metrics["accuracy"]
 
     def own_checkpoint(self) -> dict | None:
@@ -89,9 +90,11 @@ class EvaluatingTrainer(ResumableTrainer):
         return found
 
     def penalties(self) -> Tensor:
-        """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION_COST's penalty on seen classes, or 0."""
+        """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION's penalty on seen classes, or 0."""
         seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
         nothing = torch.zeros(len(self.classes), device=self.device)
+        if seen is not None and self.cfg.TRAINER.GZSL.CALIBRATION == gzsl.HELD_OUT:
+            return torch.where(seen, self.held_out_penalty(), nothing)
         if seen is None or not cost or not self.has_own_validation_images():
             return nothing
         val = self.dm.dataset.val
@@ -102,13 +105,21 @@ class EvaluatingTrainer(ResumableTrainer):
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
         return torch.where(seen, chosen, nothing)
 
-    @contextmanager
-    def among_own_classes(self) -> Iterator[None]:
+    def held_out_penalty(self) -> float:
+        """The penalty that was chosen before the evaluated model was trained; raises InputError without one."""
+        held_out = self.model_record.get("held_out")
+        if not held_out:
+            raise InputError(
+                f"{self.model_record['folder']} was trained without TRAINER.GZSL.CALIBRATION held_out, which chooses "
+                "the penalty before training: train with it, or evaluate without."
+            )
+        chosen = held_out["penalty"]
+        print(f"Subtracted from seen classes' logits: {chosen:.3f}, by base classes that a run of its own held out")
+        return chosen
+
+    def among_own_classes(self) -> AbstractContextManager[None]:
         """Classifies among the dataset's classes for a while, whatever classes are trained among."""
-        before = self.classifier.classes
-        self.classifier.select(self.classes)
-        yield
-        self.classifier.select(before)
+        return self.classifier.among(self.classes)
 
     def has_own_validation_images(self) -> bool:
         """Whether something may be chosen by validation: there are such images, and they are not the test set's."""

@@ -34,9 +34,11 @@ from ..run.memory import memory_for
 from ..run.progress import progress
 from ..run.randomness import OwnView, own_random_numbers, restored_random_state
 from ..run.results import EVALUATION, TRAINING, to_plain, versions
+from . import gzsl
+from .calibrating import chosen_penalty
 from .evaluating import EvaluatingTrainer
 from .keys import check_values
-from .resumable import Stage
+from .resumable import Loss, Stage
 
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
 PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
@@ -139,6 +141,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
+        self.held_out: dict = {}  # the penalty of calibrating.py, and where it comes from
         self.numerics = Precision(self.options.PREC, self.device)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
@@ -277,6 +280,8 @@ class FeatureTrainer(EvaluatingTrainer):
             self.test()
             return
         self.mode = TRAINING
+        if self.cfg.TRAINER.GZSL.CALIBRATION == gzsl.HELD_OUT:
+            self.held_out = chosen_penalty(self)
         keys = ("DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS", "TRAINER.FEATURES.VIEWS", "DATASET.NUM_SHOTS")
         with memory_for("the features of the training images", self.cfg, *keys):
             self.stoppable(self.train_stages)
@@ -295,7 +300,7 @@ class FeatureTrainer(EvaluatingTrainer):
         return Stage(
             title=self.cfg.TRAINER.NAME,
             batches=self.main_batches(),
-            loss=self.classifier.loss,
+            loss=self.main_loss(),
             optimizer=self.optimizer,
             scheduler=self.scheduler,
             epochs=self.cfg.OPTIM.MAX_EPOCH if self.classifier.trains else 0,
@@ -306,6 +311,10 @@ class FeatureTrainer(EvaluatingTrainer):
     def main_batches(self) -> Batches:
         """What the classifier is trained on."""
         return self.feature_batches()
+
+    def main_loss(self) -> Loss:
+        """What its training minimizes."""
+        return self.classifier.loss
 
     def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""

@@ -3,11 +3,20 @@
 import torch
 from torch import Tensor
 
-from ..keys import Key, number
+from ..keys import Key, number, one_of
 
+COST, HELD_OUT = "cost", "held_out"
 KEYS = {
+    "CALIBRATION": Key(
+        COST,
+        one_of(COST, HELD_OUT),
+        "cost: by the next key; held_out: on base classes that a run of its own leaves out",
+    ),
     "CALIBRATION_COST": Key(
         0.0, number(0, 100), "points of seen classes' validation accuracy given up for unseen classes; 0: off"
+    ),
+    "HELD_OUT": Key(
+        0.2, number(0, 1, above=True), "held_out: share of the base classes that the run of its own leaves out"
     ),
 }
 STEPS = 200  # penalties tried
@@ -40,3 +49,16 @@ def penalty(logits: Tensor, labels: Tensor, seen: Tensor, cost: float) -> float:
     accuracy = 100 * (right & (lead >= grid[:, None])).double().mean(dim=1)
     affordable = grid[accuracy >= accuracy[0] - cost]
     return affordable[-1].item()
+
+
+def best_penalty(logits: Tensor, labels: Tensor, seen: Tensor) -> float:
+    """What to subtract from the logits of seen classes, so that their figures' harmonic mean is highest.
+
+    Logits (N, C) and labels (N,) are of images of seen classes and of unseen ones. Of a grid of penalties, also
+    negative ones; the middle of those that are equally good.
+    """
+    lead = logits[:, seen].max(dim=1).values - logits[:, ~seen].max(dim=1).values
+    grid = torch.linspace(lead.min().item() - 1e-3, lead.max().item() + 1e-3, STEPS)
+    found = [figures((logits - one * seen).argmax(dim=1), labels, seen)["harmonic"] for one in grid.tolist()]
+    best = [one for one, value in zip(grid.tolist(), found, strict=True) if value == max(found)]
+    return best[len(best) // 2]

@@ -30,7 +30,8 @@ from ..keys import (
     whole,
 )
 from ..methods import METHODS
-from ..synthesis import ship_keys
+from ..synthesis import residual, ship_keys
+from ..synthesis.kinds import NONE, OF_IMAGES, RESIDUAL
 from . import gzsl
 
 TRANSFORMS = """random_translation random_crop random_resized_crop random_flip colorjitter randomgrayscale
@@ -75,6 +76,7 @@ RULES: dict[str, Mapping[str, Rule]] = {
             "a whole number of at least 1, or -1 for all images",
         ),
         "CLASS_DRAW": AT_LEAST_ZERO,
+        "HELD_OUT": AT_LEAST_ZERO,
     },
     "INPUT": {
         "SIZE": several(2, AT_LEAST_ONE, "height and width in whole pixels, such as (224, 224)"),
@@ -178,8 +180,11 @@ def check_values(cfg: CfgNode) -> None:
                 check_value(f"{section}.{name}".lstrip("."), node[name], rule)
         if section.endswith("OPTIM"):
             check_momentum(section, node)
+        if section == "TRAINER.GZSL":
+            check_calibration(node)
         if section == "TRAINER.SHIP":
             check_synthesis(node)
+            check_pull(node)
 
 
 def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
@@ -192,8 +197,31 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
 
 
 def check_synthesis(ship: CfgNode) -> None:
-    if ship.SOURCE and ship.SYNTHESIS == "gaussian":
-        raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
+    if ship.SOURCE and ship.SYNTHESIS in OF_IMAGES:
+        what = "trains on images alone" if ship.SYNTHESIS == NONE else "fits training images"
+        raise InputError(f"TRAINER.SHIP.SYNTHESIS {ship.SYNTHESIS} {what}, and with a SOURCE none is read.")
+    changed = [name for name, key in residual.KEYS.items() if ship[name] != key.default]
+    if changed and ship.SYNTHESIS != RESIDUAL:
+        raise InputError(
+            f"TRAINER.SHIP.{changed[0]} is a part of SYNTHESIS residual, and TRAINER.SHIP.SYNTHESIS is "
+            f"{ship.SYNTHESIS!r}: set that to residual, or leave out {', '.join(changed)}."
+        )
+
+
+def check_calibration(options: CfgNode) -> None:
+    if options.CALIBRATION == gzsl.HELD_OUT and options.CALIBRATION_COST:
+        raise InputError(
+            "TRAINER.GZSL.CALIBRATION held_out chooses the penalty: leave out TRAINER.GZSL.CALIBRATION_COST."
+        )
+
+
+def check_pull(ship: CfgNode) -> None:
+    able = [name for name in ship_keys.CARRIERS if callable(getattr(METHODS[name], "text_features", None))]
+    if ship.PULL and ship.CLASSIFIER not in able:
+        raise InputError(
+            f"TRAINER.SHIP.PULL holds learned text features near the template's, and {ship.CLASSIFIER} learns none "
+            f"by class: set it to 0, or TRAINER.SHIP.CLASSIFIER to one of {', '.join(able)}."
+        )
 
 
 def check_momentum(section: str, optim: CfgNode) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.blocks.run.classes import Classes
+from trainers.blocks.run.classes import ByClasses, Classes
 
 BASE = Classes(("tench", "crane"), ("0", "134"), "ImageNet")
 NEW = Classes(("crane", "wok"), ("517", "909"), "ImageNet")
@@ -46,3 +46,19 @@ def test_ids_stay_only_where_all_have_them():
     assert (BASE + Classes.of(["cat"])).ids == ()
     assert WHOLE.take([3, 0]) == Classes(("wok", "tench"), ("909", "0"), "ImageNet")
     assert Classes(("cat", "dog"), ("0",), "Pets").ids == ()
+
+
+def test_what_follows_from_classes_is_made_once_for_each_of_the_newest_lists():
+    kept, made = ByClasses(), []
+    lists = [Classes((name,)) for name in "abcde"]
+
+    def note(classes: Classes) -> str:
+        made.append(classes[0])
+        return classes[0].upper()
+
+    assert [kept.of(classes, note) for classes in (*lists[:4], lists[0], ["b"])] == list("ABCDAB")
+    assert made == list("abcd")
+    kept.of(lists[4], note)
+    kept.of(lists[0], note)
+    assert made == list("abcdea") and len(kept) == ByClasses.LIMIT
+    assert kept.of(Classes(("a",), ("7",), "Letters"), note) == "A" and made[-1] == "a" and len(made) == 7

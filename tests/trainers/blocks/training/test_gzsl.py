@@ -49,3 +49,23 @@ def test_image_that_is_wrong_anyway_costs_nothing_where_it_is_lost_first():
 
 def test_penalty_is_0_where_unseen_classes_win_already():
     assert gzsl.penalty(torch.tensor([[1.0, 2, 0, 0]]), torch.tensor([0]), SEEN, 10.0) == 0
+
+
+def test_best_penalty_has_the_highest_harmonic_mean():
+    """Seen classes lead by 1, 2 and 6 where the image is of one, by 1.5 and 3 where it is of an unseen class."""
+    logits = torch.tensor([[1.0, 0, 0, -1], [2, 0, 0, 0], [0, 0, 6, 0], [1.5, 0, 0, -1], [3, -1, 0, 0]])
+    labels = torch.tensor([0, 0, 2, 1, 3])
+    chosen = gzsl.best_penalty(logits, labels, SEEN)
+    assert 3.0 < chosen < 6.0  # class 2 seen, both unseen: 50 and 100; below 1.5: 100 and 0; below 2: 75 and 50
+    found = gzsl.figures((logits - chosen * SEEN).argmax(dim=1), labels, SEEN)
+    assert (found["seen"], found["unseen"]) == (50, 100)
+    by_hand = max(
+        gzsl.figures((logits - one * SEEN).argmax(dim=1), labels, SEEN)["harmonic"]
+        for one in (0, 1.2, 1.7, 2.5, 4, 7)
+    )
+    assert found["harmonic"] == by_hand
+
+
+def test_best_penalty_may_be_negative():
+    logits = torch.tensor([[0.0, 3, -9, -9], [0, 3, -9, -9], [0, 9, -9, -9]])
+    assert -9 < gzsl.best_penalty(logits, torch.tensor([0, 0, 1]), SEEN) < -3
