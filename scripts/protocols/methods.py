@@ -34,6 +34,7 @@ class Method:
     trainer: str
     title: str
     recipes: Mapping = field(hash=False)
+    family: str = ""
     trains: bool = True
     new_classes: bool = True
     classifier: str = ""

@@ -5,7 +5,7 @@ from ..keys import AT_LEAST_ONE, AT_LEAST_ZERO, NOT_NEGATIVE, POSITIVE, TEXT, TR
 from ..methods import METHODS
 from .synthesizers import SYNTHESES
 
-CARRIERS = tuple(name for name, method in METHODS.items() if method.trains)
+CARRIERS = tuple(name for name, method in METHODS.items() if method.trains or method.remembers)
 KEYS = {
     "CLASSIFIER": Key("CoOp", one_of(*CARRIERS), "the method that stage 2 trains, with its own keys (TRAINER.COOP)"),
     "PREC": Key("fp32", one_of(*PRECISIONS), "numeric precision; see docs/reproduction.md"),
