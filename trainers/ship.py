@@ -90,7 +90,7 @@ class SHIP(FeatureTrainer):
         self.classifier.select(known if new == known else known + new)
 
     def features_to_remember(self) -> Batch:
-        """The images' features, and synthesized ones, as many of each of their classes as there are of one with images."""
+        """The images' features, and synthesized ones, as many of a class as there are of one with images."""
         shots = self.cfg.DATASET.NUM_SHOTS
         count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
         count *= self.remembered_of_each

@@ -111,9 +111,10 @@ class FeatureClassifier(nn.Module):
             return self(features)
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
-        """Takes in the training set's features (N, D) and labels (N,), for methods that keep them or are fitted to them.
+        """Takes in the training set's features (N, D) and labels (N,), for methods that keep or fit them.
 
-        There are key VIEWS views of each image: their mean, or with `views_apart` each of them; VIEWS 0 is the test's.
+        Of each image they are the mean of VIEWS (a key) views, or with `views_apart` each of these; VIEWS 0 is the
+        view that the test has.
         """
 
     def tune(self, features: Tensor, labels: Tensor) -> None:

@@ -19,16 +19,14 @@ ALPHAS = tuple(10.0**power for power in range(-4, 3))  # that `tune` tries
 class GDA(FeatureClassifier):
     """Logits scale · f · t_c + alpha · (f · P μ_c − ½ μ_c · P μ_c − log C), P one precision for all classes.
 
-    Mean μ_c and P are those of the training features. A class without any gets them from the training features nearest
-    to its text feature; with SHIP, synthesized features are training features like the others.
+    Mean μ_c and P are those of the training features. A class without any gets them from the training features
+    nearest to its text feature; with SHIP, synthesized features are training features like the others.
     """
 
     keys = {
         "ALPHA": Key(1.0, NOT_NEGATIVE, "weight of the Gaussians, where the validation set has nothing to say"),
         "SEARCH": Key(True, TRUTH, "search it on the validation set, among the powers of ten from 1e-4 to 100"),
-        "COVARIANCE": Key(
-            "shrunk", one_of("shrunk", "by_class"), "within all classes, shrunk; or the mean of each class's own"
-        ),
+        "COVARIANCE": Key("shrunk", one_of("shrunk", "by_class"), "within all classes, shrunk; or the classes' mean"),
         "NEIGHBOURS": Key(64, AT_LEAST_ONE, "of a class without images: nearest training features"),
         "TEXT_COUNT": Key(16, AT_LEAST_ZERO, "of such a class: how often its text feature counts in its mean"),
         "VIEWS": Key(10, AT_LEAST_ZERO, "augmented views of each training image; 0: as the test sees it"),
@@ -72,18 +70,16 @@ class GDA(FeatureClassifier):
 
     @torch.no_grad()
     def gaussians(self) -> tuple[Tensor, Tensor]:
-        """Means μ_c (C, D) and P μ_c (C, D) of the classes, in double precision; P is another for those without images."""
+        """Means μ_c (C, D) and P μ_c (C, D) in double precision; classes without images have a P of their own."""
         memory = self.learned
         if not len(memory.keys):
             raise InputError("GDA has no training features: train it, or give --model-dir of a run that did.")
-        keys = memory.keys.double()
-        rows = memory.owners.find(self.classes)
-        seen, means = torch.tensor([row is not None for row in rows], device=keys.device), keys.new_zeros(len(rows), keys.shape[1])
-        weights = means.clone()
-        if seen.any():
-            owned, precision = self.of_images(keys, memory.labels)
-            means[seen] = owned[[row for row in rows if row is not None]]
-            weights[seen] = means[seen] @ precision
+        keys, rows = memory.keys.double(), memory.owners.find(self.classes)
+        seen = torch.tensor([row is not None for row in rows], device=keys.device)
+        means, weights = (keys.new_zeros(len(rows), keys.shape[1]) for _ in range(2))
+        owned, precision = self.of_images(keys, memory.labels)
+        means[seen] = owned[[row for row in rows if row is not None]]
+        weights[seen] = means[seen] @ precision
         if not seen.all():
             means[~seen], precision = self.of_names(keys, self.text_features[~seen].double())
             weights[~seen] = means[~seen] @ precision
@@ -101,7 +97,7 @@ class GDA(FeatureClassifier):
         return means, inverse((centred * share[labels, None]).t() @ centred)
 
     def of_names(self, keys: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (C, D) and one precision (D, D) of classes without images, by text features (C, D) and all keys (N, D).
+        """Means (C, D) and one precision (D, D) of classes without images, of text features (C, D).
 
         A class's Gaussian is that of the keys nearest to its text feature, its covariance taken about that feature.
         """
@@ -120,5 +116,5 @@ def shrunk_precision(scatter: Tensor, count: int) -> Tensor:
 
 
 def inverse(matrix: Tensor) -> Tensor:
-    """The pseudo-inverse of a symmetric matrix (D, D); what counts as zero is single precision's, as the authors have it."""
+    """Pseudo-inverse of a symmetric matrix (D, D); 0 is what the authors' single precision takes for it."""
     return torch.linalg.pinv(matrix, rtol=len(matrix) * torch.finfo(torch.float32).eps, hermitian=True)
