@@ -92,17 +92,18 @@ class SHIP(FeatureTrainer):
         self.new = None if new == known else new
         self.classifier.select(known if self.new is None else known + new)
 
-    def mean_features(self) -> Batch:
-        """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
+    def features_to_remember(self) -> Batch:
+        """The images' features, and synthesized ones, as many of a class as there are of one with images."""
         if self.synthesizer is None:
-            return super().mean_features()
+            return super().features_to_remember()
         shots = self.cfg.DATASET.NUM_SHOTS
         count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
+        count *= self.remembered_of_each
         labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(count)
         made = self.synthesizer.sample(labels), labels + self.offset
         if self.options.SOURCE:
             return made
-        return tuple(torch.cat(parts) for parts in zip(super().mean_features(), made, strict=True))
+        return tuple(torch.cat(parts) for parts in zip(super().features_to_remember(), made, strict=True))
 
     def tune(self) -> None:
         if not self.options.SOURCE:  # else no image of the dataset is looked at before the test

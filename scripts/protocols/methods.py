@@ -1,7 +1,7 @@
 """The methods as scripts know them: configs/methods.yaml, and SHIP on each of them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILE = CONFIGS / "methods.yaml"
 EMBEDDED = "shapes"  # datasets that begin so come with a backbone of their own, so with recipes too
 SHIP = "ship"
+FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed_form")  # in the order of tables
+ALL = "all"
 
 
 class MethodError(ValueError):
@@ -51,6 +53,8 @@ class Method:
     trainer: str
     title: str
     recipes: Mapping = field(hash=False)
+    family: str = ""
+    year: int = 9999  # a method that does not say comes last in its family
     trains: bool = True
     new_classes: bool = True
     classifier: str = ""
@@ -101,10 +105,16 @@ class Method:
 
 
 def read_methods(path: Path = FILE) -> dict[str, Method]:
-    """The entries of the file by name, in its order; behind them what else has recipes."""
+    """The entries of the file by name, by family and year, and SHIP last; before it what else has recipes."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     named = {name: Method(name, **entry) for name, entry in entries.items()}
-    return named | unnamed_methods({method.trainer for method in named.values()})
+    found = named | unnamed_methods({method.trainer for method in named.values()})
+
+    def place(method: Method) -> tuple:
+        known = FAMILIES.index(method.family) if method.family in FAMILIES else len(FAMILIES)
+        return method.synthesizes, known, method.year
+
+    return {method.name: method for method in sorted(found.values(), key=place)}
 
 
 def unnamed_methods(trainers: Collection[str]) -> dict[str, Method]:
@@ -127,17 +137,54 @@ TRAINERS = list(dict.fromkeys(method.trainer for method in METHODS.values()))  #
 
 CLASSIFIERS = [name for name, method in METHODS.items() if method.trains and not method.synthesizes]
 NAMES = list(dict.fromkeys([*METHODS, *(f"{SHIP}_{name}" for name in CLASSIFIERS)]))  # all that commands take
+GROUPS = (*FAMILIES, ALL)
 
 
 def find_method(name: str) -> Method:
     """The method of this name. Raises MethodError."""
     if name not in NAMES:
-        raise MethodError(unknown("method", name, NAMES))
+        raise MethodError(unknown("method", name, [*NAMES, *GROUPS]))
     if name in METHODS:
         return METHODS[name]
     classifier = name.removeprefix(f"{SHIP}_")
     same = (method for method in METHODS.values() if method.classifier == classifier)
     return next(same, Method(name, METHODS[SHIP].trainer, METHODS[SHIP].title, {}, classifier=classifier))
+
+
+def expand(names: Iterable[str], datasets: Sequence[str] = (), recipe: str = "") -> list[Method]:
+    """The methods of these names, where a family or `all` stands for its methods and SHIP on them.
+
+    They have the recipe, where one is given. Of a group those are left out that have no recipe for one of the
+    datasets. Raises MethodError.
+    """
+    found = {}
+    for name in names:
+        for member in members(name) or [name]:
+            method = find_method(member).with_recipe(recipe) if member == name else usable(member, datasets, recipe)
+            if method is not None:
+                found[method.name] = method
+    return list(found.values())
+
+
+def members(group: str) -> list[str]:
+    """The names of a group's methods: of a family, or of all; empty for what is no group."""
+    return [name for name in NAMES if group in (ALL, family_of(find_method(name)))] if group in GROUPS else []
+
+
+def usable(name: str, datasets: Sequence[str], recipe: str) -> Method | None:
+    """The method with its recipe; None where that, or one for a dataset, is not there."""
+    try:
+        method = find_method(name).with_recipe(recipe)
+        for dataset in datasets:
+            method.recipe("", dataset, 0)
+    except MethodError:
+        return None
+    return method
+
+
+def family_of(method: Method) -> str:
+    """Of SHIP that of the method that it is on."""
+    return METHODS[method.classifier].family if method.synthesizes else method.family
 
 
 def title_of(trainer: str) -> str:

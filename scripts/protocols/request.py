@@ -9,7 +9,7 @@ from common.arguments import OUTPUT, Several, add_data, comma_separated, is_key,
 
 from .catalogue import known_names, unknown_name
 from .layout import PROTOCOLS, TARGETS
-from .methods import BASELINES, COMPARED, Method, find_method
+from .methods import BASELINES, COMPARED, GROUPS, Method, expand, find_method
 
 FEWSHOT = (1, 2, 4, 8, 16)
 LARGEST_SEED = 2**32 - 1  # NumPy's
@@ -56,7 +56,8 @@ def add_words(parser: argparse.ArgumentParser) -> None:
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
     """--methods and --protocol, where the command's name does not say them."""
-    several = f"from configs/methods.yaml, and ship_X for each X (default: {' '.join(COMPARED)})"
+    groups = f"{', '.join(GROUPS[:-1])} or {GROUPS[-1]}, with SHIP on each"
+    several = f"from configs/methods.yaml, ship_X for each X, or {groups} (default: {' '.join(COMPARED)})"
     parser.add_argument("--methods", action=Several, metavar="METHOD", help=several)
     parser.add_argument("--protocol", choices=PROTOCOLS, default="base2new")
 
@@ -91,7 +92,7 @@ def read_request(
     try:
         check_datasets(args, datasets)
         check_pairs(pairs)
-        methods = chosen_methods(args)
+        methods = chosen_methods(args, datasets)
         request = Request(
             protocol=args.protocol,
             methods=methods,
@@ -139,10 +140,10 @@ def check_pairs(pairs: Sequence[str]) -> None:
             raise ValueError(f"{key} is part of the runs' folders: give it as {IN_FOLDERS[key]}")
 
 
-def chosen_methods(args: argparse.Namespace) -> tuple[Method, ...]:
+def chosen_methods(args: argparse.Namespace, datasets: Sequence[str]) -> tuple[Method, ...]:
     """Baselines, then what is asked for with the recipe that is asked for. Raises MethodError."""
     baselines = [find_method(name) for name in BASELINES] if args.with_baselines else []
-    methods = [find_method(name).with_recipe(args.recipe) for name in args.methods or COMPARED]
+    methods = expand(args.methods or COMPARED, datasets, args.recipe)
     return tuple({method.name: method for method in (*baselines, *methods)}.values())
 
 

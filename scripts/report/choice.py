@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.arguments import OUTPUT, Several, shots
-from protocols.methods import MethodError, classifier_in, find_method
+from protocols.methods import MethodError, classifier_in, expand
 
 from .results import RunResult, load
 
@@ -17,7 +17,12 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     add("--output", metavar="OUTPUT", type=Path, nargs="+", action="extend", default=[], help="the same as OUTPUT …")
     names = "datasets, or targets (default: all with runs)"
     add("--datasets", "--dataset", metavar="DATASET", action=Several, help=names)
-    add("--methods", metavar="METHOD", action=Several, help="of configs/methods.yaml (default: all with runs)")
+    add(
+        "--methods",
+        metavar="METHOD",
+        action=Several,
+        help="names or families of configs/methods.yaml (default: all with runs)",
+    )
     seeds = "those to take and to expect (default: all found)"
     add("--seeds", metavar="SEED", action=Several, numbers=True, help=seeds)
     add("--shots", metavar="N", type=shots, help="numbers of training images a class (default: all found)")
@@ -28,7 +33,7 @@ def read_choice(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
     args = parser.parse_intermixed_args(argv)
     args.outputs = [*args.outputs, *args.output, *map(Path, args.rest)] or [OUTPUT]
     try:
-        args.methods = [find_method(name) for name in args.methods or ()]
+        args.methods = expand(args.methods or ())
     except MethodError as error:
         parser.error(str(error))
     return args

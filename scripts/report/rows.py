@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from protocols.layout import BENCHMARK
-from protocols.methods import TRAINERS
+from protocols.methods import CLASSIFIERS, METHODS, SHIP, TRAINERS, classifier_in
 
 from .results import RunResult
 
@@ -37,7 +37,7 @@ class MethodRuns:
 
 
 def methods_of(runs: Iterable[RunResult]) -> list[MethodRuns]:
-    """Rows in the order of configs/methods.yaml.
+    """Rows in the order of protocols.methods, by family and year; SHIP last, in the order of what it is on.
 
     Recipes that differ in epochs or dataset make one row unless they meet in a dataset; the same run under two OUTPUT
     folders makes two rows, which then name the folder.
@@ -86,7 +86,8 @@ def _clash(runs: Sequence[RunResult]) -> bool:
 
 def _rank(method: MethodRuns) -> tuple:
     known = TRAINERS.index(method.trainer) if method.trainer in TRAINERS else len(TRAINERS)  # others follow
-    return known, method.trainer, len(method.recipe), method.recipe
+    carrier = CLASSIFIERS.index(classifier_in(method.recipe)) if method.trainer == METHODS[SHIP].trainer else 0
+    return known, method.trainer, carrier, len(method.recipe), method.recipe
 
 
 def most_frequent(names: Sequence[str]) -> str:

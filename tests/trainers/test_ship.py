@@ -255,7 +255,7 @@ def test_synthesis_none_trains_on_real_features_among_base_classes_and_knows_new
     pairs = ("TRAINER.SHIP.SYNTHESIS", "none", "TRAINER.SHIP.CLASSIFIER", classifier)
     trainer = ship(*pairs)
     trainer.before_train()
-    trainer.classifier.remember(*trainer.mean_features())
+    trainer.classifier.remember(*trainer.features_to_remember())
     stage = trainer.main_stage()
     features, labels = next(iter(stage.batches))
     assert len(features) == 4 and labels.max() < 3 and len(stage.batches) == len(ship(folder="other").image_loader)
@@ -283,7 +283,7 @@ def test_kinds_that_need_images_are_refused_without(kind, ship):
 def test_split_loss_trains_on_what_its_definition_says(classifier, ship):
     trainer = ship("TRAINER.SHIP.LOSS", "split", "TRAINER.SHIP.CLASSIFIER", classifier)
     trainer.before_train()
-    trainer.classifier.remember(*trainer.mean_features())
+    trainer.classifier.remember(*trainer.features_to_remember())
     stage = trainer.main_stage()
     features, labels = next(iter(stage.batches))
     logits = trainer.classifier(features)

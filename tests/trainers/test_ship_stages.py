@@ -68,7 +68,7 @@ def test_gaussian_is_fitted_to_the_base_classes_images(views, ship):
 def test_a_cache_has_as_many_synthesized_keys_of_each_new_class_as_it_has_images_of_a_base_class(shots, images, ship):
     trainer = ship(*CACHE, "DATASET.NUM_SHOTS", shots, "TRAINER.FEATURES.VIEWS", 2)
     trainer.before_train()
-    keys, labels = trainer.mean_features()
+    keys, labels = trainer.features_to_remember()
     assert labels.tolist() == [label for label in range(6) for _ in range(images)]
     real = normalize(trainer.bank().features.mean(dim=0), dim=-1)
     torch.testing.assert_close(keys[: 3 * images], real)
@@ -78,7 +78,7 @@ def test_a_cache_has_as_many_synthesized_keys_of_each_new_class_as_it_has_images
 def test_a_cache_of_all_classes_has_synthesized_keys_of_the_same_classes(ship):
     trainer = ship(*CACHE, classes="all")
     trainer.before_train()
-    _, labels = trainer.mean_features()
+    _, labels = trainer.features_to_remember()
     assert labels.tolist() == 2 * [label for label in range(6) for _ in range(4)]
 
 

@@ -4,11 +4,24 @@ import pytest
 import yaml
 from protocols import methods
 from protocols.layout import PROTOCOLS
-from protocols.methods import METHODS, NAMES, Method, MethodError, Recipe, classifier_in, find_method
+from protocols.methods import (
+    COMPARED,
+    FAMILIES,
+    METHODS,
+    NAMES,
+    Method,
+    MethodError,
+    Recipe,
+    classifier_in,
+    expand,
+    family_of,
+    find_method,
+)
 
 import train
 from configuration import setup_cfg
 from trainers.blocks import methods as classifiers
+from trainers.blocks.methods import base
 
 
 def test_every_recipe_that_the_file_names_is_there():
@@ -100,3 +113,73 @@ def test_a_recipe_under_another_backbone_is_named_after_it(recipe, backbone, nam
     under = Recipe(recipe, ()).under(backbone)
     assert under.name == name
     assert classifier_in(under.name) == classifier_in(recipe)
+
+
+def test_entries_and_the_methods_files_agree_on_family_and_year():
+    for entry in METHODS.values():
+        if not entry.synthesizes:
+            method = classifiers.METHODS[entry.trainer]
+            assert (entry.family, entry.year) == (method.family, method.year), entry.name
+
+
+def test_families_are_those_of_the_methods_files_and_order_the_methods():
+    assert FAMILIES == base.FAMILIES
+    places = [
+        (entry.synthesizes, FAMILIES.index(family_of(entry)), entry.year)
+        for entry in METHODS.values()
+        if not entry.synthesizes
+    ]
+    assert places == sorted(places)
+    assert list(METHODS)[0] == "zsclip"
+    assert [entry.synthesizes for entry in METHODS.values()] == sorted(
+        entry.synthesizes for entry in METHODS.values()
+    )
+
+
+def names(*asked: str, datasets: tuple = (), recipe: str = "") -> list[str]:
+    return [method.name for method in expand(asked, datasets, recipe)]
+
+
+def test_a_family_stands_for_its_methods_and_ship_on_them():
+    assert names("closed_form") == ["gda", "ship_gda"]
+    linear = names("linear")
+    assert {"linear_probe", "lp_plus_plus", "ship_linear_probe", "ship_lp_plus_plus"} <= set(linear)
+    assert {family_of(find_method(name)) for name in linear} == {"linear"}
+    assert names("coop", "closed_form", "coop") == ["coop", "gda", "ship_gda"]
+
+
+def test_all_stands_for_every_method_once():
+    everything = names("all")
+    assert len(everything) == len(set(everything))
+    assert {find_method(name).name for name in NAMES} == set(everything)
+
+
+def test_a_group_leaves_out_what_has_no_recipe_for_a_dataset_and_a_name_does_not():
+    assert "zsclip2" in names("zero-shot", datasets=("dtd",))
+    assert names("zero-shot", datasets=("dtd", "shapes")) == ["zsclip"]
+    assert names("zsclip2", datasets=("shapes",)) == ["zsclip2"]  # and then the request says what is missing
+    assert "clip_adapter" not in names("adapters", recipe="rn50")
+    assert "ape" in names("adapters", recipe="rn50")
+    with pytest.raises(MethodError, match=r"no recipe .*CLIPAdapter/rn50\.yaml"):
+        names("clip_adapter", recipe="rn50")
+
+
+def test_a_group_that_does_not_exist_is_told_with_the_nearest():
+    with pytest.raises(MethodError, match=r"no method 'closedform'.* Did you mean closed_form\?"):
+        expand(["closedform"])
+
+
+def test_without_methods_only_quick_ones_are_compared():
+    assert COMPARED == ["zsclip", "coop", "cocoop", "clip_adapter", "tip_adapter", "tip_adapter_f"] + [
+        "ship",
+        "ship_cocoop",
+        "ship_clip_adapter",
+        "ship_tip_adapter_f",
+    ]
+
+
+def test_ship_is_on_what_can_learn_from_synthesized_features_and_on_nothing_else():
+    from trainers.blocks.synthesis.ship_keys import CARRIERS
+
+    on = {METHODS[name].trainer for name in methods.CLASSIFIERS}
+    assert on == set(CARRIERS)

@@ -16,12 +16,12 @@ from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
-from ..clip.prompts import template_of
+from ..clip.prompts import IMAGENET_TEMPLATES, template_of
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import ByClasses, Classes
 
 Loss = tuple[Tensor, dict[str, float]]  # the loss, and what a training line shows beside it
-FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed form")  # in the order of tables
+FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed_form")  # in the order of tables
 METHODS: dict[str, type["FeatureClassifier"]] = {}  # by the name of the trainer
 PREC = Key("fp16", one_of(*PRECISIONS), "numeric precision; without a GPU fp32 stands in for fp16, amp and mixed")
 
@@ -55,7 +55,8 @@ class FeatureClassifier(nn.Module):
     keys: ClassVar[Keys] = {}
     checkpoint_name: ClassVar[str] = ""
     remembers: ClassVar[bool] = False  # whether training starts with `remember`
-    trains: ClassVar[bool] = True  # whether training takes steps; without, there is nothing for SHIP to fine-tune
+    views_apart: ClassVar[bool] = False  # whether `remember` gets an image's views one by one, and not their mean
+    trains: ClassVar[bool] = True  # whether training takes steps after `remember`
     knows_new: ClassVar[bool] = True  # whether it can say anything about classes that it has seen no image of
 
     learned: nn.Module | None
@@ -120,7 +121,11 @@ class FeatureClassifier(nn.Module):
             return self(features)
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
-        """Takes in the training set's features (N, D) and labels (N,), for methods that keep them."""
+        """Takes in the training set's features (N, D) and labels (N,), for methods that keep or fit them.
+
+        Of each image they are the mean of VIEWS (a key) views, or with `views_apart` each of these; VIEWS 0 is the
+        view that the test has.
+        """
 
     def tune(self, features: Tensor, labels: Tensor) -> None:
         """Chooses what is chosen on validation features (N, D) and labels (N,), for methods that do."""
@@ -133,6 +138,12 @@ class FeatureClassifier(nn.Module):
         """Normalized text features (C, D) of the dataset's template."""
         template = template_of(self.dataset)
         return self._templates.of(classnames, lambda classes: self.backbone.text_features(classes, [template]))
+
+    def selected_features(self, classnames: Sequence[str]) -> Tensor:
+        """The same; on ImageNet and its variants the mean over seven selected templates, normalized."""
+        if not self.dataset.startswith("ImageNet"):
+            return self.template_features(classnames)
+        return self.backbone.text_features(classnames, IMAGENET_TEMPLATES)
 
 
 def cross_entropy_of(logits: Tensor, labels: Tensor) -> Loss:

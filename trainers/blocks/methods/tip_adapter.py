@@ -57,6 +57,10 @@ class TipAdapterF(FeatureClassifier):
         """f · K of features (B, D) with all keys: (B, N)."""
         return features @ self.learned.keys.t()
 
+    def values(self) -> Tensor:
+        """V (N, C): what each key says of each class."""
+        return self.learned.values(self.classes)
+
     @staticmethod
     def cache_logits(affinities: Tensor, beta: Tensor, values: Tensor) -> Tensor:
         """exp(−beta (1 − f · K)) · V of affinities (B, N) and values (N, C): (B, C)."""
@@ -64,7 +68,7 @@ class TipAdapterF(FeatureClassifier):
 
     def forward(self, features: Tensor) -> Tensor:
         cache = self.learned
-        cached = self.cache_logits(self.affinities(features), cache.beta, cache.values(self.classes))
+        cached = self.cache_logits(self.affinities(features), cache.beta, self.values())
         return self.logits(features, self.text_features) + cache.alpha * cached
 
     def predict(self, features: Tensor) -> Tensor:
@@ -79,23 +83,30 @@ class TipAdapterF(FeatureClassifier):
         """Sets alpha and beta to the most accurate of the grid; the first of those that are equally good."""
         if not self.options.SEARCH:
             return
-        (top_beta, top_alpha), (betas, alphas) = self.options.SEARCH_SCALE, self.options.SEARCH_STEP
-        beta = torch.linspace(0.1, top_beta, betas + 1, device=features.device)[:-1]
-        alpha = torch.linspace(0.1, top_alpha, alphas + 1, device=features.device)[:-1]
-        images = self.images_at_once(max(len(self.learned.keys), alphas * len(self.classnames)))
-        parts = zip(features.split(images), labels.split(images), strict=True)
-        right = torch.stack([self.count_right(*part, alpha, beta) for part in parts]).sum(dim=0)
-        best = int(right.argmax())
-        self.learned.beta, self.learned.alpha = beta[best // alphas].clone(), alpha[best % alphas].clone()
+        beta, alpha = self.grid(features.device)
+        right = self.right_by_grid(features, labels, beta, alpha)
+        row, column = divmod(int(right.argmax()), len(alpha))
+        self.learned.beta, self.learned.alpha = beta[row].clone(), alpha[column].clone()
         print(
             f"Searched on {len(labels)} validation images: beta {self.learned.beta:.2f}, "
             f"alpha {self.learned.alpha:.2f}, accuracy {100 * int(right.max()) / len(labels):.2f}%"
         )
 
+    def grid(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The values of beta (E,) and of alpha (A,) that are tried."""
+        tops, steps = self.options.SEARCH_SCALE[:2], self.options.SEARCH_STEP[:2]
+        return tuple(torch.linspace(0.1, top, n + 1, device=device)[:-1] for top, n in zip(tops, steps, strict=True))
+
+    def right_by_grid(self, features: Tensor, labels: Tensor, beta: Tensor, alpha: Tensor) -> Tensor:
+        """As count_right, in parts that fit memory."""
+        images = self.images_at_once(max(len(self.learned.keys), len(alpha) * len(self.classnames)))
+        parts = zip(features.split(images), labels.split(images), strict=True)
+        return torch.stack([self.count_right(*part, alpha, beta) for part in parts]).sum(dim=0)
+
     def count_right(self, features: Tensor, labels: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         """For each beta (E,) and alpha (A,) how many features' (N, D) logits are highest at the label: (E, A)."""
         without, affinities = self.logits(features, self.text_features), self.affinities(features)
-        values = self.learned.values(self.classnames)
+        values = self.values()
         cached = (self.cache_logits(affinities, one, values) for one in beta)
         guessed = ((without + alpha[:, None, None] * logits).argmax(dim=-1) for logits in cached)
         return torch.stack([(guess == labels).sum(dim=-1) for guess in guessed])

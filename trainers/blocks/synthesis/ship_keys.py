@@ -7,7 +7,7 @@ from . import residual
 from .kinds import KINDS
 from .losses import LOSSES
 
-CARRIERS = tuple(name for name, method in METHODS.items() if method.trains)
+CARRIERS = tuple(name for name, method in METHODS.items() if method.trains or method.remembers)
 KEYS = {
     "CLASSIFIER": Key("CoOp", one_of(*CARRIERS), "the method that stage 2 trains, with its own keys (TRAINER.COOP)"),
     "PREC": Key("fp32", one_of(*PRECISIONS), "numeric precision; see docs/reproduction.md"),

@@ -259,10 +259,25 @@ class FeatureTrainer(EvaluatingTrainer):
         """The banked views; where none are banked, `fresh` ones."""
         return self.bank() if self.banked_views else self.encode_views(fresh)
 
-    def mean_features(self) -> Batch:
-        """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
-        bank = self.views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
+    def features_to_remember(self) -> Batch:
+        """What the method remembers of the training images: features (N, D) and labels (N,), see `remember`."""
+        views, apart = self.classifier.options.VIEWS, self.classifier.views_apart
+        if views == 0:
+            return self.plain_features(self.plain_images(), self.dm.dataset.train_x, "train")
+        bank = self.views(views)
+        if apart:
+            kept = bank.features[:views]
+            return kept.flatten(end_dim=1), bank.labels.repeat(len(kept))
         return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
+
+    @property
+    def remembered_of_each(self) -> int:
+        """How many features of an image the method remembers."""
+        return max(1, self.classifier.options.VIEWS) if self.classifier.views_apart else 1
+
+    def plain_images(self) -> Dataset:
+        """The training images as the test sees images."""
+        return DatasetWrapper(self.cfg, self.dm.dataset.train_x, transform=self.test_loader.dataset.transform)
 
     def evaluation_features(self, split: str) -> Batch:
         """Features (N, D) and labels (N,) of the validation or test images, encoded once in a run."""
@@ -289,7 +304,7 @@ class FeatureTrainer(EvaluatingTrainer):
     def train_stages(self) -> None:
         self.before_train()
         if self.classifier.remembers and self.start_epoch == 0:
-            self.classifier.remember(*self.mean_features())
+            self.classifier.remember(*self.features_to_remember())
         self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
         if not self.classifier.trains and self.start_epoch == 0:  # no epoch has left a checkpoint
             self.save_model(self.epoch, self.output_dir)

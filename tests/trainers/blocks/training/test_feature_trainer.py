@@ -99,7 +99,7 @@ def test_banked_images_come_in_all_of_their_views(ship):
 @pytest.mark.parametrize("pairs", [("TRAINER.FEATURES.VIEWS", 3), ("TRAINER.FEATURES.VIEWS", 0)])
 def test_a_caches_keys_are_the_normalized_mean_of_an_images_views(pairs, ship):
     trainer = ship(*TIP, *pairs, "TRAINER.TIPADAPTER.VIEWS", 3)
-    features, labels = trainer.mean_features()
+    features, labels = trainer.features_to_remember()
     views = trainer.encode_views(3).features
     torch.testing.assert_close(features, normalize(views.sum(dim=0), dim=-1))
     torch.testing.assert_close(features.norm(dim=-1), torch.ones(12))
