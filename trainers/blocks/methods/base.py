@@ -16,6 +16,7 @@ from yacs.config import CfgNode
 from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
 from ..clip.prompts import template_of
+from ..features.batches import Batches
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import Classes
 
@@ -54,6 +55,7 @@ class FeatureClassifier(nn.Module):
     keys: ClassVar[Keys] = {}
     checkpoint_name: ClassVar[str] = ""
     remembers: ClassVar[bool] = False  # whether training starts with `remember`
+    remembers_views: ClassVar[bool] = False  # whether each view of an image by itself, instead of their mean
     trains: ClassVar[bool] = True  # whether training takes steps; without, there is nothing for SHIP to fine-tune
     knows_new: ClassVar[bool] = True  # whether it can say anything about classes that it has seen no image of
 
@@ -110,7 +112,17 @@ class FeatureClassifier(nn.Module):
             return self(features)
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
-        """Takes in the training set's features (N, D) and labels (N,), for methods that keep them."""
+        """Takes in the training set's features (N, D) and labels (N,), for methods that keep them.
+
+        Of each image the mean of its views, normalized; with `remembers_views` each view, N of all of them.
+        """
+
+    def training_batches(self, batches: Batches) -> Batches:
+        """What training goes through, given batches of the training features; asked for once, when it begins.
+
+        What SHIP synthesizes comes beside it. Batches of a bank of views have it as `bank`.
+        """
+        return batches
 
     def tune(self, features: Tensor, labels: Tensor) -> None:
         """Chooses what is chosen on validation features (N, D) and labels (N,), for methods that do."""

@@ -255,8 +255,13 @@ class FeatureTrainer(EvaluatingTrainer):
         return self.bank() if self.banked_views else self.encode_views(fresh)
 
     def mean_features(self) -> Batch:
-        """For each training image the mean (N, D), normalized, of its views, and its label (N,)."""
+        """For each training image the mean (N, D), normalized, of its views, and its label (N,).
+
+        For a method that remembers views, each of these by itself.
+        """
         bank = self.views(self.cfg.TRAINER.TIPADAPTER.VIEWS)
+        if self.classifier.remembers_views:
+            return bank.pool()
         return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
 
     def evaluation_features(self, split: str) -> Batch:
@@ -303,7 +308,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def main_batches(self) -> Batches:
         """What the classifier is trained on."""
-        return self.feature_batches()
+        return self.classifier.training_batches(self.feature_batches())
 
     def run_stage(self, stage: Stage, first: int = 0, after_epoch: Callable[[], None] = lambda: None) -> None:
         """Trains a stage from epoch `first` on, through Dassl's `run_epoch`."""
