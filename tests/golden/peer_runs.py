@@ -23,17 +23,28 @@ COMMON = (
     *("OPTIM.MAX_EPOCH", 3, "DATALOADER.TRAIN_X.BATCH_SIZE", 4, "TRAIN.PRINT_FREQ", 1, "DATASET.NUM_SHOTS", 4),
     *("DATALOADER.NUM_WORKERS", 0),
 )
-FAMILY = {"ZS_none": "ZSLP", "ZS_l2": "CLAP", "TR_none": "ZSLP", "RANDOM_none": "ZSLP", "CrossModal_none": "CrossModal"}
+FAMILY = {
+    "ZS_none": "ZSLP",
+    "ZS_l2": "CLAP",
+    "TR_none": "ZSLP",
+    "RANDOM_none": "ZSLP",
+    "CrossModal_none": "CrossModal",
+}
 PASSES = 20  # that CLAP's pool of features comes from
 
 
 class Step(NamedTuple):
-    """What a step printed, the rate that it was taken with, and the one that is there after it."""
+    """What a step printed, its batch, the rate that it was taken with and the one after it.
+
+    norm and gradient: 2-norms of what is learned after the step, and of the gradient that it used.
+    """
 
     printed: dict[str, float]
     labels: list[int]
     lr_used: float
     lr: float
+    norm: float
+    gradient: float
 
 
 def recorded(name: str) -> list[dict]:
@@ -122,7 +133,9 @@ def run(trainer, name: str, backbone: Path) -> list[Step]:
     def note(batch) -> dict[str, float]:
         used = trainer.get_current_lr()
         printed = forward_backward(batch)
-        steps.append(Step(printed, batch[1].tolist(), used, trainer.get_current_lr()))
+        (learned,) = trainer.classifier.learned.parameters()
+        norms = learned.norm().item(), learned.grad.norm().item()
+        steps.append(Step(printed, batch[1].tolist(), used, trainer.get_current_lr(), *norms))
         return printed
 
     trainer.forward_backward = note

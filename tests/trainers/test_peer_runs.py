@@ -9,6 +9,7 @@ from trainers.blocks.features.batches import FeatureBank
 
 COLUMNS = {  # recorded columns, by what a step prints here
     "KgCoOp": {"loss": "loss", "acc": "acc", "distance": "distance"},
+    "ProGrad": {"loss": "xe_loss", "kl": "kl_loss", "acc": "acc", "projected": "projected"},
     "TaskRes": {"loss": "loss", "acc": "acc"},
     "ZSLP": {"loss": "loss", "acc": "acc_train"},
     "CLAP": {"loss": "loss", "acc": "acc_train", "constraint": "constraint"},
@@ -29,10 +30,23 @@ def check_steps(name: str, steps: list[peer_runs.Step]) -> None:
     assert [step.labels for step in steps] == [step["labels"] for step in expected]
     for printed, column in COLUMNS[peer_runs.trainer_of(name)].items():
         found = [step.printed[printed] for step in steps]
-        recorded = [step[column] for step in expected]
+        recorded = [float(step[column]) for step in expected]
         assert found == pytest.approx(recorded, rel=0, abs=within), printed
+    for norm in ("norm ctx", "norm text_feature_residuals"):
+        if norm in expected[0]:
+            assert [step.norm for step in steps] == pytest.approx([step[norm] for step in expected], rel=1e-4)
+    if "grad_used_norm" in expected[0]:
+        assert [step.gradient for step in steps] == pytest.approx(
+            [step["grad_used_norm"] for step in expected], rel=1e-3
+        )
     for rate in ("lr", "lr_used"):
         assert [getattr(step, rate) for step in steps] == pytest.approx([step[rate] for step in expected], rel=1e-6)
+
+
+def check_settings(cfg, name: str) -> None:
+    """All of the optimizer's but for what the record itself sets: from the recipe, and Dassl's defaults."""
+    assert {key: cfg.OPTIM[key] for key in RUNS[name]["optim"]} == RUNS[name]["optim"]
+    assert list(cfg.INPUT.TRANSFORMS) == ["random_resized_crop", "random_flip", "normalize"]
 
 
 def check_logits(trainer, name: str) -> None:
@@ -51,12 +65,13 @@ def check_new_classes(name: str, trainer, pets, tiny_clip) -> None:
         check_logits(new, other)
 
 
-@pytest.mark.parametrize("name", [name for method in ("KgCoOp", "TaskRes") for name in runs_of(method)])
+@pytest.mark.parametrize("name", [name for method in ("KgCoOp", "ProGrad", "TaskRes") for name in runs_of(method)])
 def test_learns_as_the_authors_code(name, pets, tiny_clip, tmp_path, encoded):
     trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    check_settings(trainer.cfg, name)
     steps = peer_runs.run(trainer, name, tiny_clip)
-    paths = [step["images"] for step in peer_runs.recorded(name)]
-    assert [path.rpartition("/")[2] for path in encoded[: sum(map(len, paths))]] == [p for some in paths for p in some]
+    images = [image for step in peer_runs.recorded(name) for image in step["images"]]
+    assert [path.rpartition("/")[2] for path in encoded[: len(images)]] == images
     check_steps(name, steps)
     check_logits(trainer, name)
     check_new_classes(name, trainer, pets, tiny_clip)
@@ -65,6 +80,7 @@ def test_learns_as_the_authors_code(name, pets, tiny_clip, tmp_path, encoded):
 @pytest.mark.parametrize("name", runs_of("CLAP"))
 def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path, monkeypatch):
     trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    check_settings(trainer.cfg, name)
     pooled = []
 
     def remembered() -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,12 +103,3 @@ def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path,
     check_steps(name, steps)
     if "logits" in RUNS[name]:  # of all classes there are none
         check_logits(trainer, name)
-
-
-@pytest.mark.parametrize("name", [name for name in RUNS if not name.endswith("/new")])
-def test_recipes_have_the_recorded_settings(name, pets, tiny_clip, tmp_path):
-    """All of the optimizer's that the record does not itself set: from the recipe, and Dassl's defaults."""
-    cfg = peer_runs.build(name, pets, tiny_clip, tmp_path / "run").cfg
-    for key, value in RUNS[name]["optim"].items():
-        assert cfg.OPTIM[key] == value, key
-    assert list(cfg.INPUT.TRANSFORMS) == ["random_resized_crop", "random_flip", "normalize"]

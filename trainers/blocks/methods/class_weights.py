@@ -56,7 +56,7 @@ class ClassRows(nn.Module):
 
 
 class TextResiduals(FeatureClassifier):
-    """Logits scale · f · w_c / |w_c| with w_c = b_c + scale_of_rows · x_c: b_c a text feature, x_c learned, 0 at first.
+    """Logits scale · f · w_c / |w_c| with w_c = b_c + scale_of_rows · x_c: b_c a text feature, x_c learned from 0 on.
 
     b_c is not normalized: its length decides how far a step turns w_c. For a class without images x_c is 0, so that
     its text feature stands in.

@@ -1,4 +1,4 @@
-"""Cross-modal linear probing (Lin et al., CVPR 2023), as CLAP's code has it: text features are training samples too."""
+"""Cross-modal linear probing (Lin et al., CVPR 2023), as CLAP's code has it: text features are samples too."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ from .zslp import ZSLP, PoolBatches
 
 
 class WithTexts(PoolBatches):
-    """As PoolBatches, of half of a pool of images' and text features, which each epoch draws anew, with replacement."""
+    """As PoolBatches, of half of a pool of images' and text features, drawn anew in each epoch, with replacement."""
 
     def __init__(self, images: PoolBatches, texts: Callable[[], Batch]) -> None:
         super().__init__(images.features, images.labels, images.batch_size, images.steps)

@@ -1,4 +1,4 @@
-"""KgCoOp: Knowledge-guided Context Optimization (Yao et al., CVPR 2023), CoOp held near the template's text features."""
+"""KgCoOp: Knowledge-guided Context Optimization (Yao et al., CVPR 2023), CoOp that stays near the template."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -20,7 +20,7 @@ PROMPTS_AT_ONCE = 200
 class KgCoOp(CoOp):
     """CoOp with WEIGHT · (1 − mean_c cos(t_c, k_c)) added to its loss, k_c the template's text feature of class c.
 
-    Equation 5 of the paper, with the cosine for the Euclidean distance, as in its authors' code. The distance is over
+    The paper has the squared Euclidean distance of normalized features, which is twice this. The distance is over
     all classes that are trained among: with SHIP, over the new ones too.
     """
 

@@ -7,7 +7,7 @@ from .class_weights import TextResiduals
 
 @method("TaskRes", family="linear", year=2023)
 class TaskRes(TextResiduals):
-    """Weights t_c = b_c + ALPHA · x_c, equation 4 of the paper; cross-entropy alone."""
+    """Weights t_c = b_c + ALPHA · x_c; cross-entropy alone."""
 
     keys = {"ALPHA": Key(0.5, NOT_NEGATIVE, "scale of the residual that is added to a text feature"), "PREC": PREC}
 

@@ -1,4 +1,4 @@
-"""ZSLP: a linear probe that begins at the text features (Silva-Rodríguez et al., CVPR 2024), and its pool of views."""
+"""ZSLP: a linear probe that begins at the text features (Silva-Rodríguez et al., CVPR 2024); its pool of views."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ class ZSLP(TextResiduals):
     """Class weights w_c that begin at the text features b_c, and cross-entropy alone (ZS-LP in the paper)."""
 
     keys = {
-        "INIT": Key("text", one_of("text", "random"), "what w_c begins with; random: Kaiming normal, no text feature"),
+        "INIT": Key("text", one_of("text", "random"), "what w_c begins with; random: Kaiming normal instead"),
         "ALPHA": Key(1.0, NOT_NEGATIVE, "scale of the learned part of w_c; 0.5: Task Residual in CLAP's code"),
         "PREC": PREC,
     }
