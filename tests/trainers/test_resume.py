@@ -16,6 +16,10 @@ CASES = {
     "fresh views, milestones": (*FRESH, "OPTIM.LR_SCHEDULER", "multi_step", "OPTIM.STEPSIZE", "(2, 4)"),
     "loader workers": (*FRESH, "DATALOADER.NUM_WORKERS", 1),
     "cache, best on validation": ("TRAINER.SHIP.CLASSIFIER", "TipAdapterF", "TEST.FINAL_MODEL", "best_val"),
+    "constraint": ("TRAINER.SHIP.CLASSIFIER", "CLAP", "TRAINER.FEATURES.VIEWS", 2),
+    "pool with texts": ("TRAINER.SHIP.CLASSIFIER", "CrossModal", "TRAINER.FEATURES.VIEWS", 2),
+    "projected gradients": ("TRAINER.SHIP.CLASSIFIER", "ProGrad"),
+    "one stage, class weights": ("TRAINER.NAME", "TaskRes", "TRAINER.TASKRES.PREC", "fp32", "OPTIM.NAME", "adam"),
     "one stage": ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "OPTIM.MAX_EPOCH", 4, "OPTIM.WARMUP_EPOCH", 1),
 }
 

@@ -84,6 +84,10 @@ class FeatureBank:
         passes = [cached(view, partial(encoded, view)) for view in range(views)]
         return cls(torch.stack([features for features, _ in passes]), passes[0][1])
 
+    def pool(self) -> Batch:
+        """All views as features (K · N, D) with labels (K · N,), view by view."""
+        return self.features.flatten(end_dim=1), self.labels.repeat(len(self.features))
+
     def batches(self, batch_size: int, drop_last: bool) -> "BankBatches":
         return BankBatches(self, batch_size, drop_last)
 

@@ -17,6 +17,7 @@ from yacs.config import CfgNode
 from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
 from ..clip.prompts import IMAGENET_TEMPLATES, template_of
+from ..features.batches import Batches
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import ByClasses, Classes
 
@@ -56,7 +57,7 @@ class FeatureClassifier(nn.Module):
     checkpoint_name: ClassVar[str] = ""
     remembers: ClassVar[bool] = False  # whether training starts with `remember`
     views_apart: ClassVar[bool] = False  # whether `remember` gets an image's views one by one, and not their mean
-    trains: ClassVar[bool] = True  # whether training takes steps after `remember`
+    trains: ClassVar[bool] = True  # whether training takes steps; without, there is nothing for SHIP to fine-tune
     knows_new: ClassVar[bool] = True  # whether it can say anything about classes that it has seen no image of
 
     learned: nn.Module | None
@@ -126,6 +127,13 @@ class FeatureClassifier(nn.Module):
         Of each image they are the mean of VIEWS (a key) views, or with `views_apart` each of these; VIEWS 0 is the
         view that the test has.
         """
+
+    def training_batches(self, batches: Batches) -> Batches:
+        """What training goes through, given batches of the training features; asked for once, when it begins.
+
+        What SHIP synthesizes comes beside it. Batches of a bank of views have it as `bank`.
+        """
+        return batches
 
     def tune(self, features: Tensor, labels: Tensor) -> None:
         """Chooses what is chosen on validation features (N, D) and labels (N,), for methods that do."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from ..errors import InputError
+from ..methods import FeatureClassifier
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.classes import Classes
 from ..run.files import cannot_write, sha256_of
@@ -131,7 +132,8 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def tune(self) -> None:
         """Lets the method choose what it chooses on validation images; never on images of the test set."""
-        if self.classifier.remembers and self.has_own_validation_images():
+        chooses = type(self.classifier).tune is not FeatureClassifier.tune
+        if self.classifier.remembers and chooses and self.has_own_validation_images():
             with self.among_own_classes():
                 self.classifier.tune(*self.evaluation_features("val"))
 

@@ -266,14 +266,16 @@ class FeatureTrainer(EvaluatingTrainer):
             return self.plain_features(self.plain_images(), self.dm.dataset.train_x, "train")
         bank = self.views(views)
         if apart:
-            kept = bank.features[:views]
-            return kept.flatten(end_dim=1), bank.labels.repeat(len(kept))
+            return FeatureBank(bank.features[:views], bank.labels).pool()
         return F.normalize(bank.features.mean(dim=0), dim=-1), bank.labels
 
     @property
     def remembered_of_each(self) -> int:
         """How many features of an image the method remembers."""
-        return max(1, self.classifier.options.VIEWS) if self.classifier.views_apart else 1
+        if not self.classifier.views_apart:
+            return 1
+        views = max(1, self.classifier.options.VIEWS)
+        return min(views, self.banked_views) if self.banked_views else views
 
     def plain_images(self) -> Dataset:
         """The training images as the test sees images."""
@@ -325,7 +327,7 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def main_batches(self) -> Batches:
         """What the classifier is trained on."""
-        return self.feature_batches()
+        return self.classifier.training_batches(self.feature_batches())
 
     def main_loss(self) -> Loss:
         """What its training minimizes."""

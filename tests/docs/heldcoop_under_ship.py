@@ -1,4 +1,4 @@
-"""Run where docs/add-a-method.md has been applied: what SHIP on KgCoOp trains, against a hand's sum."""
+"""Run where docs/add-a-method.md has been applied: what SHIP on HeldCoOp trains, against a hand's sum."""
 
 import sys
 

@@ -1,0 +1,105 @@
+"""KgCoOp, ProGrad, TaskRes and CLAP's family against every recorded run of their authors' code."""
+
+import pytest
+import torch
+
+from tests.golden import peer_runs
+from tests.golden.peer_runs import RUNS
+from trainers.blocks.features.batches import FeatureBank
+
+COLUMNS = {  # recorded columns, by what a step prints here
+    "KgCoOp": {"loss": "loss", "acc": "acc", "distance": "distance"},
+    "ProGrad": {"loss": "xe_loss", "kl": "kl_loss", "acc": "acc", "projected": "projected"},
+    "TaskRes": {"loss": "loss", "acc": "acc"},
+    "ZSLP": {"loss": "loss", "acc": "acc_train"},
+    "CLAP": {"loss": "loss", "acc": "acc_train", "constraint": "constraint"},
+    "CrossModal": {"loss": "loss", "acc": "acc_train"},
+}
+
+
+def runs_of(method: str) -> list[str]:
+    return [name for name in RUNS if name.startswith(f"{method}/") and not name.endswith("/new")]
+
+
+def tolerance(name: str) -> float:
+    return 1e-5 if "/reseeded" in name else 2e-4
+
+
+def check_steps(name: str, steps: list[peer_runs.Step]) -> None:
+    expected, within = peer_runs.recorded(name), tolerance(name)
+    assert [step.labels for step in steps] == [step["labels"] for step in expected]
+    for printed, column in COLUMNS[peer_runs.trainer_of(name)].items():
+        found = [step.printed[printed] for step in steps]
+        recorded = [float(step[column]) for step in expected]
+        assert found == pytest.approx(recorded, rel=0, abs=within), printed
+    for norm in ("norm ctx", "norm text_feature_residuals"):
+        if norm in expected[0]:
+            assert [step.norm for step in steps] == pytest.approx([step[norm] for step in expected], rel=1e-4)
+    if "grad_used_norm" in expected[0]:
+        assert [step.gradient for step in steps] == pytest.approx(
+            [step["grad_used_norm"] for step in expected], rel=1e-3
+        )
+    for rate in ("lr", "lr_used"):
+        assert [getattr(step, rate) for step in steps] == pytest.approx([step[rate] for step in expected], rel=1e-6)
+
+
+def check_settings(cfg, name: str) -> None:
+    """All of the optimizer's but for what the record itself sets: from the recipe, and Dassl's defaults."""
+    assert {key: cfg.OPTIM[key] for key in RUNS[name]["optim"]} == RUNS[name]["optim"]
+    assert list(cfg.INPUT.TRANSFORMS) == ["random_resized_crop", "random_flip", "normalize"]
+
+
+def check_logits(trainer, name: str) -> None:
+    features, _ = trainer.evaluation_features("test")
+    expected = torch.tensor(RUNS[name]["logits"])
+    torch.testing.assert_close(trainer.classifier.predict(features), expected, rtol=1e-4, atol=tolerance(name))
+
+
+def check_new_classes(name: str, trainer, pets, tiny_clip) -> None:
+    """Where the record has them: logits of the new classes, by the weights of the base classes."""
+    other = name.replace("/base", "/new")
+    if other in RUNS and other != name:
+        folder = trainer.output_dir
+        new = peer_runs.build(name, pets, tiny_clip, f"{folder}_new", "DATASET.SUBSAMPLE_CLASSES", "new")
+        new.load_model(folder, 3)
+        check_logits(new, other)
+
+
+@pytest.mark.parametrize("name", [name for method in ("KgCoOp", "ProGrad", "TaskRes") for name in runs_of(method)])
+def test_learns_as_the_authors_code(name, pets, tiny_clip, tmp_path, encoded):
+    trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    check_settings(trainer.cfg, name)
+    steps = peer_runs.run(trainer, name, tiny_clip)
+    images = [image for step in peer_runs.recorded(name) for image in step["images"]]
+    assert [path.rpartition("/")[2] for path in encoded[: len(images)]] == images
+    check_steps(name, steps)
+    check_logits(trainer, name)
+    check_new_classes(name, trainer, pets, tiny_clip)
+
+
+@pytest.mark.parametrize("name", runs_of("CLAP"))
+def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path, monkeypatch):
+    trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    check_settings(trainer.cfg, name)
+    pooled = []
+
+    def remembered() -> tuple[torch.Tensor, torch.Tensor]:
+        if not pooled:
+            pooled.extend(peer_runs.pool(trainer))
+        return tuple(pooled)
+
+    def batches():
+        features, labels = remembered()
+        made = FeatureBank(features[None], labels).batches(4, drop_last=True)
+        made.length = len(trainer.image_loader)  # an epoch takes no more features than there are images
+        return made
+
+    monkeypatch.setattr(trainer, "mean_features", remembered)
+    monkeypatch.setattr(trainer, "feature_batches", batches)
+    steps = peer_runs.run(trainer, name, tiny_clip)
+    if "multipliers" in RUNS[name]:
+        found = trainer.classifier.learned.multipliers.tolist()
+        assert found == pytest.approx(RUNS[name]["multipliers"], abs=2e-6)
+    check_steps(name, steps)
+    if "logits" in RUNS[name]:  # of all classes there are none
+        check_logits(trainer, name)

@@ -1,0 +1,108 @@
+"""Classifiers with a weight vector for each class: its text feature, and a learned residual on it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ..clip.prompts import IMAGENET_TEMPLATES, template_of, tokenize
+from ..errors import InputError
+from ..features.batches import Batches
+from ..run.classes import Classes
+from .base import FeatureClassifier
+
+
+class ClassRows(nn.Module):
+    """A learned vector for each class, `rows` (C, D), with the classes that they are of."""
+
+    def __init__(self, feature_dim: int) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.zeros(0, feature_dim))
+        self.owners = Classes(())
+
+    def own(self, classnames: Sequence[str], start: Tensor) -> None:
+        """Has rows of these classes alone from now on: those it had, and of the others those of `start` (C, D)."""
+        classes = Classes.of(classnames)
+        known = torch.tensor([row is not None for row in self.owners.find(classes)], device=start.device)[:, None]
+        self.rows.data = torch.where(known, self.of(classes).detach().to(start), start)
+        self.owners = classes
+
+    def of(self, classnames: Sequence[str]) -> Tensor:
+        """Rows (C, D) of these classes; zeros where it has none."""
+        if self.owners == classnames:
+            return self.rows
+        where = [len(self.rows) if row is None else row for row in self.owners.find(Classes.of(classnames))]
+        return torch.cat([self.rows, self.rows.new_zeros(1, self.rows.shape[1])])[where]
+
+    def get_extra_state(self) -> dict:
+        return self.owners.as_plain()
+
+    def set_extra_state(self, state: dict) -> None:
+        self.owners = Classes.from_plain(state)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        """Takes what is stored of any number of classes; says so where it is of another backbone."""
+        stored = state_dict.get(f"{prefix}rows")
+        if stored is not None and stored.shape[-1] != self.rows.shape[-1]:
+            raise InputError(
+                f"The checkpoint's class weights have {stored.shape[-1]} dimensions, this run's features "
+                f"{self.rows.shape[-1]}: the backbone differs from that of the run that made it."
+            )
+        for name, own in {**self._parameters, **self._buffers}.items():
+            if f"{prefix}{name}" in state_dict:
+                own.data = state_dict[f"{prefix}{name}"].to(own)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class TextResiduals(FeatureClassifier):
+    """Logits scale · f · w_c / |w_c| with w_c = b_c + scale_of_rows · x_c: b_c a text feature, x_c learned from 0 on.
+
+    b_c is not normalized: its length decides how far a step turns w_c. For a class without images x_c is 0, so that
+    its text feature stands in.
+    """
+
+    checkpoint_name = "class_weights"
+
+    def __init__(self, options, backbone, classnames: Sequence[str], dataset: str) -> None:
+        super().__init__(options, backbone, classnames, dataset)
+        self.learned = ClassRows(backbone.feature_dim)
+        self.learned.own(classnames, self.first_rows(len(classnames)))
+
+    @property
+    def scale_of_rows(self) -> float:
+        return 1.0
+
+    def first_rows(self, count: int) -> Tensor:
+        """Rows (count, D) of classes that training begins with."""
+        return torch.zeros(count, self.backbone.feature_dim, device=self.backbone.device)
+
+    def templates(self) -> list[str]:
+        own = template_of(self.dataset)
+        return [*IMAGENET_TEMPLATES, own] if self.dataset == "ImageNet" else [own]
+
+    @torch.no_grad()
+    def each_text_feature(self, classnames: Sequence[str]) -> Tensor:
+        """Text features (T, C, D), not normalized, of the templates."""
+        text = self.backbone.text
+        tokens = [tokenize(template, classnames, text.window).to(text.device) for template in self.templates()]
+        return torch.stack([text.encode_tokens(rows).float() for rows in tokens])
+
+    def classes_changed(self, classnames: Sequence[str]) -> None:
+        self.base = self.each_text_feature(classnames).mean(dim=0)  # (C, D)
+
+    def training_batches(self, batches: Batches) -> Batches:
+        """Has rows of all classes that are trained among: with SHIP, the new ones too."""
+        self.learned.own(self.classes, self.first_rows(len(self.classes)))
+        return batches
+
+    def residuals(self) -> Tensor:
+        """What is added to the text features: (C, D)."""
+        return self.scale_of_rows * self.learned.of(self.classes)
+
+    def weights(self) -> Tensor:
+        """w_c: (C, D)."""
+        return self.base + self.residuals()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.logits(features, normalize(self.weights(), dim=-1))
