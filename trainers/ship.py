@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from .blocks.clip.class_names import check_class_names
-from .blocks.clip.prompts import template_of, tokenizer
+from .blocks.clip.prompts import tokenizer
 from .blocks.engine import TRAINER_REGISTRY
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
@@ -84,8 +84,7 @@ class SHIP(FeatureTrainer):
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
         check_class_names(new, tokenizer())
-        template = template_of(self.cfg.DATASET.NAME)
-        self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, template, self.views)
+        self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, self.wording, self.views)
         self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
         self.classifier.select(known if new == known else known + new)
 

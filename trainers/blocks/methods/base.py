@@ -15,7 +15,7 @@ from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
-from ..clip.prompts import template_of
+from ..clip.wording import Wording
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import Classes
 
@@ -59,17 +59,22 @@ class FeatureClassifier(nn.Module):
 
     learned: nn.Module | None
 
-    def __init__(self, options: CfgNode, backbone: Backbone, classnames: Sequence[str], dataset: str) -> None:
-        """`options` has the method's keys; `dataset` is a name in the registry, which decides the template.
+    def __init__(
+        self, options: CfgNode, backbone: Backbone, classnames: Sequence[str], dataset: str | Wording
+    ) -> None:
+        """`options` has the method's keys; `dataset` is a name in the registry, or what a run says instead.
 
         The classes are those of the training images; what follows from them is made in `classes_changed`.
         """
         super().__init__()
-        self.options, self.backbone, self.dataset, self.learned = options, backbone, dataset, None
+        self.options, self.backbone, self.learned = options, backbone, None
+        self.wording = Wording.of(dataset)
         self.classes = Classes(())
 
     @classmethod
-    def of(cls, backbone: Backbone, classnames: Sequence[str], dataset: str = "", **options: object) -> Self:
+    def of(
+        cls, backbone: Backbone, classnames: Sequence[str], dataset: str | Wording = "", **options: object
+    ) -> Self:
         """The method among these classes, with its keys' defaults but for those given."""
         values = defaults(cls.keys)
         values.update(options)
@@ -120,8 +125,13 @@ class FeatureClassifier(nn.Module):
         return self.backbone.logit_scale * features @ text_features.t()
 
     def template_features(self, classnames: Sequence[str]) -> Tensor:
-        """Normalized text features (C, D) of the dataset's template."""
-        return self.backbone.text_features(classnames, [template_of(self.dataset)])
+        """Normalized text features (C, D) of the dataset's template, or of what the run has in its place."""
+        return self.wording.features(self.backbone, classnames)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name in the registry."""
+        return self.wording.dataset
 
 
 def cross_entropy_of(logits: Tensor, labels: Tensor) -> Loss:

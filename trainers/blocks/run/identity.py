@@ -14,6 +14,7 @@ STORAGE = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is
 PARALLELISM = ("TRAINER.FEATURES.DEVICES",)  # how many GPUs share the work
 WORKERS = "DATALOADER.NUM_WORKERS"
 SOURCE, INIT_WEIGHTS = "TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS"  # other runs' output, which may be moved
+DESCRIPTIONS = "DATASET.DESCRIPTIONS"  # a file, which may be moved too
 
 
 class Difference(NamedTuple):
@@ -56,7 +57,7 @@ def result_settings(config: Mapping, defaults: Mapping | None = None) -> dict[st
     workers = keys.pop(WORKERS, 0)
     if fresh:
         keys[WORKERS] = min(workers, 1)
-    for key in (SOURCE, INIT_WEIGHTS):
+    for key in (SOURCE, INIT_WEIGHTS, DESCRIPTIONS):
         if keys.get(key):
             keys[key] = path_end(keys[key])
     return keys

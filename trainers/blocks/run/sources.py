@@ -1,4 +1,4 @@
-"""The checkpoints of other runs that a run begins with, identified by what they are, wherever they lie."""
+"""The files that a run begins with, checkpoints of other runs and sentences, identified by what they are."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import sha256_of
-from .identity import INIT_WEIGHTS, SOURCE, flatten
+from .identity import DESCRIPTIONS, INIT_WEIGHTS, SOURCE, flatten
 from .results import read_record
 
 Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
@@ -23,7 +23,7 @@ def source_checkpoint(folder: str | Path) -> Path:
         ) from error
 
 
-FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path}
+FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path, DESCRIPTIONS: Path}
 
 
 def sources_of(config: Mapping) -> dict[str, Identity]:
@@ -33,11 +33,12 @@ def sources_of(config: Mapping) -> dict[str, Identity]:
 
 
 def identity_of(key: str, path: Path) -> Identity:
-    """What a checkpoint is: its checksum, and the config hash of the run whose output folder it is in."""
+    """What a file is: its checksum, and the config hash of the run whose output folder it is in."""
     try:
         digest = sha256_of(path)
     except OSError as error:
-        raise InputError(f"{key}: {path} cannot be read as a checkpoint ({error.strerror}).") from error
+        kind = "" if key == DESCRIPTIONS else " as a checkpoint"
+        raise InputError(f"{key}: {path} cannot be read{kind} ({error.strerror}).") from error
     return {"config_hash": read_record(path.parent.parent).get("config_hash"), "sha256": digest}
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
 from ..clip.prompts import ClassSuffixes
+from ..clip.wording import Wording
 from ..errors import InputError
 from ..features.batches import Batch, Batches, FeatureBank
 from ..run.classes import Classes
@@ -86,9 +87,9 @@ class MeanSynthesizer(VAESynthesizer):
 class TextSynthesizer(Synthesizer):
     """Control: the text feature of the dataset's template stands in for features of images."""
 
-    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str) -> None:
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], wording: Wording) -> None:
         super().__init__(classnames, backbone.device)
-        self.text_features = backbone.text_features(classnames, [template])
+        self.text_features = wording.features(backbone, classnames)
 
     def noise(self, count: int) -> Tensor:
         return torch.empty(count, 0, device=self.device)
@@ -104,8 +105,8 @@ class GaussianSynthesizer(TextSynthesizer):
     without the need to form it.
     """
 
-    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str, residuals: Tensor) -> None:
-        super().__init__(backbone, classnames, template)
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], wording: Wording, residuals: Tensor) -> None:
+        super().__init__(backbone, classnames, wording)
         self.mean = residuals.mean(dim=0)
         self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
 
@@ -132,17 +133,17 @@ def build_synthesizer(
     known: Sequence[str],
     vae: PromptVAE,
     backbone: Backbone,
-    template: str,
+    wording: Wording,
     views: Callable[[int], FeatureBank],
 ) -> Synthesizer:
     """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
     if kind in WITH_VAE:
         return WITH_VAE[kind](vae, backbone, classnames)
     if kind == "text":
-        return TextSynthesizer(backbone, classnames, template)
-    bank, centres = views(1), backbone.text_features(known, [template])
+        return TextSynthesizer(backbone, classnames, wording)
+    bank, centres = views(1), wording.features(backbone, known)
     residuals = bank.features - centres[bank.labels]  # (K, N, D)
-    return GaussianSynthesizer(backbone, classnames, template, residuals.flatten(end_dim=1))
+    return GaussianSynthesizer(backbone, classnames, wording, residuals.flatten(end_dim=1))
 
 
 class SynthesizedBatches:

@@ -22,6 +22,7 @@ from ..clip.class_names import check_class_names
 from ..clip.files import check_weights
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
+from ..clip.wording import Wording
 from ..errors import InputError
 from ..features.batches import Batch, Batches, Extract, FeatureBank, FullBatches, ImageFeatures
 from ..features.cache import FeatureCache, cache_folder, hash_of_weights
@@ -64,7 +65,12 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def build_method(self, name: str) -> FeatureClassifier:
         method, options = METHODS[name], self.cfg.TRAINER.get(METHODS[name].node, {})
-        return method.of(self.backbone, self.classes, self.cfg.DATASET.NAME, **options)
+        return method.of(self.backbone, self.classes, self.wording, **options)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """How the classes are put into words, by the configuration."""
+        return Wording.configured(self.cfg.DATASET)
 
     @property
     def schedule_per_step(self) -> bool:
@@ -150,6 +156,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         check_class_names(self.classes, tokenizer())
+        self.wording.tell(self.classes)
         with memory_for(f"the model of {self.method}", self.cfg, *self.sizes):
             self.classifier = self.build_classifier()
             print("Turning off gradients in both the image and the text encoder")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from yacs.config import CfgNode
 
+from ..clip import wording
 from ..clip.chunks import AUTOMATIC
 from ..errors import InputError
 from ..keys import (
@@ -135,7 +136,13 @@ def declared() -> dict[str, Keys]:
     """By section, the keys that this project adds to Dassl's."""
     methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
     own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS}
-    return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK}, **own}
+    return {
+        "DATASET": wording.KEYS,
+        **methods,
+        "TRAINER.SHIP": ship_keys.KEYS,
+        "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK},
+        **own,
+    }
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -143,6 +150,8 @@ def extend_cfg(cfg: CfgNode) -> None:
     if "FEATURES" in cfg.TRAINER:
         return
     cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
+    for name, key in declared()["DATASET"].items():
+        cfg.DATASET.setdefault(name, key.default)
     for section, keys in declared().items():
         name = section.partition(".")[2]
         if name and name not in cfg.TRAINER:
