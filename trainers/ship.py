@@ -14,6 +14,7 @@ from .blocks.engine import TRAINER_REGISTRY
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
+from .blocks.run.classes import Classes
 from .blocks.run.randomness import restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
@@ -24,6 +25,7 @@ from .blocks.synthesis.synthesizers import (
     VAESynthesizer,
     build_synthesizer,
     classes_to_synthesize,
+    lacking,
     needs_training,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
@@ -73,26 +75,42 @@ class SHIP(FeatureTrainer):
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, self.classes)
+            self.writer = VAESynthesizer(self.vae, self.backbone, self.known_classes)
             watch = CollapseWatch()
             self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
         self.vae.requires_grad_(False)
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
-        known, kind = self.classes, self.options.SYNTHESIS
+        known, kind = self.classes if self.options.SOURCE else self.known_classes, self.options.SYNTHESIS
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
         check_class_names(new, tokenizer())
-        self.synthesizer = build_synthesizer(kind, new, known, self.vae, self.backbone, self.wording, self.views)
-        self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
-        self.classifier.select(known if new == known else known + new)
+        every = known if new == known else known + new
+        self.lacking = self.lacking_of(every)
+        made = new if self.lacking is None else every
+        self.synthesizer = build_synthesizer(kind, made, known, self.vae, self.backbone, self.wording, self.views)
+        self.synthesizer.shares = self.lacking
+        self.offset = 0 if len(made) == len(every) else len(known)  # label of the first class to synthesize for
+        self.classifier.select(every)
+
+    def lacking_of(self, classes: Classes) -> Tensor | None:
+        """How many images each of the classes (C,) lacks, where BALANCE is to make up for it; None: all get alike."""
+        if not self.options.BALANCE or self.options.SOURCE:
+            return None
+        counts = lacking([item.label for item in self.dm.dataset.train_x], len(classes)).to(self.device)
+        if not counts.any():
+            print("TRAINER.SHIP.BALANCE: all classes have as many images, and get as many synthesized features")
+            return None
+        print(f"TRAINER.SHIP.BALANCE: {int((counts > 0).sum())} of {len(classes)} classes get synthesized features")
+        return counts
 
     def mean_features(self) -> Batch:
         """For a cache: the images' features, and synthesized ones, as many of each of their classes as shots."""
         shots = self.cfg.DATASET.NUM_SHOTS
-        count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
-        labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(count)
+        count = shots if shots > 0 else max(1, len(self.dm.dataset.train_x) // len(self.known_classes))
+        counts = count if self.lacking is None else self.lacking
+        labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(counts)
         made = self.synthesizer.sample(labels), labels + self.offset
         if self.options.SOURCE:
             return made
@@ -118,6 +136,7 @@ class SHIP(FeatureTrainer):
             batch_size, steps = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE, len(self.image_loader)
             batches = SynthesizedBatches(self.synthesizer, batch_size, steps, options.AHEAD)
         else:
-            numbers = (self.offset, options.SYNTHESIZED, options.AHEAD)
+            ratio = 1.0 if self.lacking is None else int(self.lacking.sum()) / len(self.dm.dataset.train_x)
+            numbers = (self.offset, options.SYNTHESIZED, options.AHEAD, ratio)
             batches = MixedBatches(super().main_batches(), self.synthesizer, *numbers)
         return RoundedBatches(batches) if options.ROUND_FEATURES else batches

@@ -15,6 +15,7 @@ PARALLELISM = ("TRAINER.FEATURES.DEVICES",)  # how many GPUs share the work
 WORKERS = "DATALOADER.NUM_WORKERS"
 SOURCE, INIT_WEIGHTS = "TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS"  # other runs' output, which may be moved
 DESCRIPTIONS = "DATASET.DESCRIPTIONS"  # a file, which may be moved too
+LABEL_ONLY = "DATASET.LABEL_ONLY"  # names, or a file
 
 
 class Difference(NamedTuple):

@@ -1,12 +1,13 @@
 """The files that a run begins with, checkpoints of other runs and sentences, identified by what they are."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import sha256_of
-from .identity import DESCRIPTIONS, INIT_WEIGHTS, SOURCE, flatten
+from .identity import DESCRIPTIONS, INIT_WEIGHTS, LABEL_ONLY, SOURCE, flatten
 from .results import read_record
 
 Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
@@ -23,13 +24,24 @@ def source_checkpoint(folder: str | Path) -> Path:
         ) from error
 
 
-FINDERS: dict[str, Callable[[str], Path]] = {SOURCE: source_checkpoint, INIT_WEIGHTS: Path, DESCRIPTIONS: Path}
+def file_of_names(names: str) -> Path | None:
+    """The file that DATASET.LABEL_ONLY may be; None where it has the names themselves."""
+    return Path(names) if os.path.isfile(names) else None
+
+
+FINDERS: dict[str, Callable[[str], Path | None]] = {
+    SOURCE: source_checkpoint,
+    INIT_WEIGHTS: Path,
+    DESCRIPTIONS: Path,
+    LABEL_ONLY: file_of_names,
+}
 
 
 def sources_of(config: Mapping) -> dict[str, Identity]:
     """By key, what the checkpoints are that the configuration names; raises InputError where one is not there."""
     values = flatten(config)
-    return {key: identity_of(key, find(values[key])) for key, find in FINDERS.items() if values.get(key)}
+    files = {key: find(values[key]) for key, find in FINDERS.items() if values.get(key)}
+    return {key: identity_of(key, path) for key, path in files.items() if path is not None}
 
 
 def identity_of(key: str, path: Path) -> Identity:

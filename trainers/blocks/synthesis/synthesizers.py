@@ -27,6 +27,7 @@ class Synthesizer(ABC):
 
     def __init__(self, classnames: Sequence[str], device: torch.device) -> None:
         self.classnames, self.device = list(classnames), device
+        self.shares: Tensor | None = None  # of the classes (C,), in any unit, among random labels; None: all alike
 
     @abstractmethod
     def noise(self, count: int) -> Tensor:
@@ -37,7 +38,9 @@ class Synthesizer(ABC):
         """L2-normalized features (B, D) of noise and labels (B,), which index the class names; without gradients."""
 
     def random_labels(self, count: int) -> Tensor:
-        """Labels (B,), drawn uniformly."""
+        """Labels (B,), drawn uniformly or by `shares`."""
+        if self.shares is not None:
+            return torch.multinomial(self.shares.float(), count, replacement=True)
         return torch.randint(len(self.classnames), (count,), device=self.device)
 
     def sample(self, labels: Tensor) -> Tensor:
@@ -163,19 +166,28 @@ class SynthesizedBatches:
 
 
 class MixedBatches:
-    """Each batch of real features with `count` synthesized ones behind, as many as it has if that is 0.
+    """Each batch of real features with `count` synthesized ones behind, `ratio` times as many as it has if that is 0.
 
     Labels of synthesized features start at `offset`; `ahead` of these are made at once, 0: those of each step.
     """
 
-    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0, ahead: int = 0) -> None:
+    def __init__(
+        self,
+        real: Batches,
+        synthesizer: Synthesizer,
+        offset: int,
+        count: int = 0,
+        ahead: int = 0,
+        ratio: float = 1.0,
+    ) -> None:
         self.real, self.synthesizer, self.offset, self.count, self.ahead = real, synthesizer, offset, count, ahead
+        self.ratio = ratio
 
     def __len__(self) -> int:
         return len(self.real)
 
     def __iter__(self) -> Iterator[Batch]:
-        real = ((batch, self.count or len(batch[0])) for batch in self.real)
+        real = ((batch, self.count or max(1, round(self.ratio * len(batch[0])))) for batch in self.real)
         for (features, labels), (made, made_labels) in made_ahead(self.synthesizer, real, self.ahead):
             yield torch.cat([features, made]), torch.cat([labels, made_labels + self.offset])
 
@@ -210,14 +222,16 @@ def made_together(
 
 
 def classes_to_synthesize(cfg, dataset: DatasetBase, known: Classes) -> Classes:
-    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
+    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES and LABEL_ONLY.
 
-    base: the new classes, which the run's dataset keeps for evaluation. all: the known classes themselves, which
-    then get synthesized features beside those of their images. Raises InputError where there are none.
+    LABEL_ONLY: the classes of which only the names are known. base: the new classes, which the run's dataset keeps
+    for evaluation. all: the known classes themselves, which then get synthesized features beside those of their
+    images. Raises InputError where there are none.
     """
     subset = cfg.DATASET.SUBSAMPLE_CLASSES
     if subset == "all":
-        return known
+        named = getattr(dataset, "label_only", ())
+        return Classes.of_dataset(dataset).take(named) if named else known
     if subset != "base":
         raise InputError(
             f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
@@ -228,6 +242,12 @@ def classes_to_synthesize(cfg, dataset: DatasetBase, known: Classes) -> Classes:
     if not new:
         raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
     return new
+
+
+def lacking(labels: Sequence[int], count: int) -> Tensor:
+    """How many each of so many classes (C,) lacks to occur among the labels as often as that which does most."""
+    there = torch.bincount(torch.tensor(labels), minlength=count)
+    return there.max() - there
 
 
 def new_classes(cfg, dataset: DatasetBase) -> Classes:

@@ -30,6 +30,17 @@ class EvaluatingTrainer(ResumableTrainer):
         """The classes of the run's dataset."""
         return Classes.of_dataset(self.dm.dataset)
 
+    @property
+    def known_classes(self) -> Classes:
+        """Those of them that have training images: all but DATASET.LABEL_ONLY's."""
+        names_only = self.label_only
+        return self.classes.take([row for row in range(len(self.classes)) if row not in names_only])
+
+    @property
+    def label_only(self) -> set[int]:
+        """Labels of the classes of which only the names are known."""
+        return set(getattr(self.dm.dataset, "label_only", ()))
+
     def before_train(self) -> None:
         if self.cfg.TEST.FINAL_MODEL == "best_val" and self.val_loader is None:  # Dassl would take the test set
             raise InputError("TEST.FINAL_MODEL best_val needs validation images, and the dataset has none.")
@@ -73,6 +84,8 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def seen_classes(self) -> Tensor | None:
         """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
+        if names_only := self.label_only:
+            return torch.tensor([row not in names_only for row in range(len(self.classes))], device=self.device)
         if self.model_record.get("dataset") != self.cfg.DATASET.NAME:
             return None
         known = Classes.from_plain({"classnames": (), **self.model_record})
@@ -82,7 +95,7 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         seen = self.seen_classes()
-        if seen is None:
+        if seen is None or len(seen[labels].unique()) < 2:  # there are test images of seen classes alone, say
             return {}
         found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
         print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))

@@ -17,6 +17,7 @@ from ..keys import (
     NOT_NEGATIVE,
     POSITIVE,
     SHARE,
+    TEXT,
     TRUTH,
     Key,
     Keys,
@@ -111,6 +112,12 @@ RULES: dict[str, Mapping[str, Rule]] = {
         "FINAL_MODEL": one_of("last_step", "best_val"),
     },
 }
+DATASET = {
+    **wording.KEYS,
+    "LABEL_ONLY": Key(
+        "", TEXT, "classes of which only the names are known: names with commas between them, or a file of lines"
+    ),
+}
 FEATURES = {  # how images become features, which is the same for all methods
     "VIEWS": Key(0, AT_LEAST_ZERO, "0: encode every image anew in every epoch; K: draw from K views encoded once"),
     "CACHE": Key(True, TRUTH, "keep features that are encoded once on disk, for other runs"),
@@ -137,7 +144,7 @@ def declared() -> dict[str, Keys]:
     methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
     own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS}
     return {
-        "DATASET": wording.KEYS,
+        "DATASET": DATASET,
         **methods,
         "TRAINER.SHIP": ship_keys.KEYS,
         "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK},
@@ -190,6 +197,8 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
 
 
 def check_synthesis(ship: CfgNode) -> None:
+    if ship.BALANCE and ship.SYNTHESIZED:
+        raise InputError("TRAINER.SHIP.BALANCE decides how many are synthesized a step: SYNTHESIZED has to be 0.")
     if ship.SOURCE and ship.SYNTHESIS == "gaussian":
         raise InputError("TRAINER.SHIP.SYNTHESIS gaussian fits training images, and with a SOURCE none is read.")
 
