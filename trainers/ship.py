@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from .blocks.clip.class_names import check_class_names
+from .blocks.clip.class_names import check_class_names, first
 from .blocks.clip.prompts import tokenizer
 from .blocks.engine import TRAINER_REGISTRY
+from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
 from .blocks.run.classes import Classes
-from .blocks.run.randomness import restored_random_state
+from .blocks.run.randomness import own_random_numbers, restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
 from .blocks.synthesis.prompt_vae import PromptVAE, annealed, negative_elbo
@@ -115,6 +116,24 @@ class SHIP(FeatureTrainer):
         if self.options.SOURCE:
             return made
         return tuple(torch.cat(parts) for parts in zip(super().mean_features(), made, strict=True))
+
+    def know(self, classes: Classes) -> None:
+        """Synthesizes features for the classes that the classifier would need some of, as many of each as it has."""
+        strangers = self.classifier.lacks(classes)
+        if strangers:
+            kind = self.options.SYNTHESIS
+            if kind == "gaussian":
+                raise InputError(
+                    "Its synthesis (TRAINER.SHIP.SYNTHESIS gaussian) needs the training images, so that it cannot be "
+                    f"asked about classes that it was not trained on: {first(list(strangers))}."
+                )
+            synthesizer = build_synthesizer(kind, strangers, (), self.vae, self.backbone, self.wording, self.views)
+            count = self.classifier.shots
+            labels = torch.arange(len(strangers), device=self.device).repeat_interleave(count)
+            with own_random_numbers(self.seed):
+                self.classifier.learn_more(synthesizer.sample(labels), labels, strangers)
+            print(f"Synthesized {count} features for each of {len(strangers)} classes: {first(list(strangers))}")
+        super().know(classes)
 
     def tune(self) -> None:
         if not self.options.SOURCE:  # else no image of the dataset is looked at before the test

@@ -55,6 +55,7 @@ class FeatureClassifier(nn.Module):
     checkpoint_name: ClassVar[str] = ""
     remembers: ClassVar[bool] = False  # whether training starts with `remember`
     trains: ClassVar[bool] = True  # whether training takes steps; without, there is nothing for SHIP to fine-tune
+    shots: int = 0  # features that it keeps of each class, for methods in which classes can be lacking
     knows_new: ClassVar[bool] = True  # whether it can say anything about classes that it has seen no image of
 
     learned: nn.Module | None
@@ -116,6 +117,13 @@ class FeatureClassifier(nn.Module):
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
         """Takes in the training set's features (N, D) and labels (N,), for methods that keep them."""
+
+    def lacks(self, classnames: Sequence[str]) -> Classes:
+        """Those of these classes that it cannot be asked about before `learn_more` has features of them."""
+        return Classes(())
+
+    def learn_more(self, features: Tensor, labels: Tensor, classnames: Sequence[str]) -> None:
+        """Takes in features (N, D) of such classes, after training; labels (N,) index their names."""
 
     def tune(self, features: Tensor, labels: Tensor) -> None:
         """Chooses what is chosen on validation features (N, D) and labels (N,), for methods that do."""

@@ -37,6 +37,12 @@ class EvaluatingTrainer(ResumableTrainer):
         return self.classes.take([row for row in range(len(self.classes)) if row not in names_only])
 
     @property
+    def left_out(self) -> Classes:
+        """The classes of the other half, where the dataset is of base or of new ones and says so."""
+        names, ids = zip(*left, strict=True) if (left := getattr(self.dm.dataset, "left_out", ())) else ((), ())
+        return Classes(names, ids, getattr(self.dm.dataset, "class_list", ""))
+
+    @property
     def label_only(self) -> set[int]:
         """Labels of the classes of which only the names are known."""
         return set(getattr(self.dm.dataset, "label_only", ()))
@@ -54,6 +60,11 @@ class EvaluatingTrainer(ResumableTrainer):
             split = "test"  # as Dassl does where a dataset has no validation set
         self.set_model_mode("eval")
         self.evaluator.reset()
+        if final and not getattr(self.dm.dataset, "judged", True):
+            print("There are no pictures to judge by: none is held back")
+            nothing = torch.zeros(0, dtype=torch.long)
+            self.write_results({}, nothing, nothing, split)
+            return 0.0
         print(f"Evaluate on the *{split}* set")
         keys = ("TRAINER.TEXT_CHUNK", "DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS")
         with self.clock("test"), memory_for(f"the {split} images", self.cfg, *keys), self.among_own_classes():
@@ -64,12 +75,17 @@ class EvaluatingTrainer(ResumableTrainer):
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
-            record = run_record(self.cfg, metrics, self.classes, logits.argmax(dim=-1), labels, self.sources)
-            about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
-            checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
-            model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
-            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
+            self.write_results(metrics, logits.argmax(dim=-1), labels, split)
         return metrics["accuracy"]
+
+    def write_results(self, metrics: dict[str, float], predicted: Tensor, labels: Tensor, split: str) -> None:
+        """Writes results.json; predicted and true labels (N,) index the classes."""
+        record = run_record(self.cfg, metrics, self.classes, predicted, labels, self.sources)
+        about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
+        checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
+        model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
+        classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
+        write_record({**record, **about, **model, **classes, "code": self.code}, self.cfg.OUTPUT_DIR)
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""

@@ -29,6 +29,7 @@ from ..features.cache import FeatureCache, cache_folder, hash_of_weights
 from ..features.devices import MANY, extractor, usable_devices
 from ..methods import METHODS, FeatureClassifier
 from ..run.checkpoints import load_state
+from ..run.classes import Classes
 from ..run.identity import code_version
 from ..run.made_by import mark
 from ..run.memory import memory_for
@@ -280,6 +281,12 @@ class FeatureTrainer(EvaluatingTrainer):
             items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
             self._evaluation_features[split] = self.plain_features(images, items, split)
         return self._evaluation_features[split]
+
+    # --- prediction
+
+    def know(self, classes: Classes) -> None:
+        """Classifies among these classes from now on, with what was learned; raises InputError where it cannot."""
+        self.classifier.select(classes)
 
     # --- training
 
