@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
+from .label_only import KEY, names_in, split_classes
 from .parts import (
     by_label,
     check_subset,
@@ -37,8 +38,9 @@ class FewShotDataset(DatasetBase):
     chance, and what was drawn is saved). `read_splits` is called with the paths set: root, dataset_dir (root/folder),
     image_dir (dataset_dir/images) and split_path (dataset_dir/split).
 
-    Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which classes
-    are base), HELD_OUT (how many of these are left out, as if they were new) and SEED. Random choices use Python's
+    Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which
+    classes are base), HELD_OUT (how many of these are left out, as if they were new), LABEL_ONLY (classes of which
+    only the names are known) and SEED. Random choices use Python's
     global `random`, seeded by the run, so that they equal CoOp's for the same seed. What was drawn is saved as JSON
     under split_fewshot/ or, where DATA is read-only, in the user's cache folder.
 
@@ -58,6 +60,7 @@ class FewShotDataset(DatasetBase):
     test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
     writes = True  # saves what it draws; False for tools
     left_out: Sequence[str] = ()  # names of the classes that SUBSAMPLE_CLASSES leaves out, in the order of labels
+    named: Sequence[Datum] = ()  # in place of images, an item of each class of which only the name is known
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,6 +79,8 @@ class FewShotDataset(DatasetBase):
         self.class_ids = self.ids_of(sorted({item.label for item in parts[0]}))
         if not self.test_only:
             parts = self.choose(*parts, cfg.DATASET.NUM_SHOTS, cfg.SEED, subset)
+        if names := getattr(cfg.DATASET, "LABEL_ONLY", ""):
+            parts = self.leave_names(*parts, names_in(names), subset)
         self.check_images(*parts)
         train, val, test = parts
         super().__init__(train_x=train, val=val, test=test)
@@ -234,6 +239,34 @@ class FewShotDataset(DatasetBase):
         others = sorted(names.keys() - set(labels))
         self.left_out = list(zip([names[label] for label in others], self.ids_of(others), strict=True))
         return keep_classes(train, val, test, labels=labels)
+
+    def leave_names(self, train: list, val: list, test: list, names: list[str], subset: str) -> Parts:
+        """Takes the training and validation images of the named classes away, and adds those that are no class yet.
+
+        Their labels come behind all others. Few-shot samples are those of all classes.
+        """
+        if subset != "all" or self.test_only:
+            why = "its classes have no training images" if self.test_only else f"SUBSAMPLE_CLASSES is {subset!r}"
+            raise DatasetError(f"{self.title}: {KEY} goes with training on all classes, and {why}.")
+        known, named, others = split_classes(train, names)
+        names_of, ids = {item.label: item.classname for item in train}, dict(enumerate(self.class_ids))
+        self.class_ids = [ids[label] for label in (*known, *named)] + [f"name {name}" for name in others]
+        called = [*(names_of[label] for label in named), *others]
+        self.named = [Datum(label=len(known) + at, classname=name) for at, name in enumerate(called)]
+        print(f"Of {len(called)} classes only the names are known: {first_few(called)}")
+        train, val = keep_classes(train, val, labels=known)
+        return train, val, keep_classes(test, labels=[*known, *named])[0]
+
+    @property
+    def label_only(self) -> list[int]:
+        """Labels of the classes of which only the names are known."""
+        return [item.label for item in self.named]
+
+    def get_num_classes(self, data_source: list[Datum]) -> int:
+        return super().get_num_classes([*data_source, *self.named])
+
+    def get_lab2cname(self, data_source: list[Datum]) -> tuple[dict[int, str], list[str]]:
+        return super().get_lab2cname([*data_source, *self.named])
 
     def ids_of(self, labels: list[int]) -> list[str]:
         """What tells classes apart, by their labels, whatever they are called and whichever of them a run has."""

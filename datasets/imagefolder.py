@@ -7,11 +7,12 @@ from dassl.data.datasets import DATASET_REGISTRY
 
 from .fewshot import FEW_SHOT
 from .folders import IMAGE_ENDINGS, ListedDataset
-from .parts import split_by_class, split_trainval
+from .parts import VAL_SHARE, by_label, split_by_class, split_trainval
 from .splits import PARTS, DatasetError, Parts
 
 SHARES = (0.7, 0.1)  # for training and validation; the rest is for testing
 SEED = 0  # of the split, whatever the run's
+ENOUGH = 5  # pictures of a class, of which some are held back
 
 
 @DATASET_REGISTRY.register()
@@ -67,3 +68,24 @@ class ImageFolder(ListedDataset):
                 raise DatasetError(f"ImageFolder: {path} has a line that begins with no class folder: {line!r}.")
             names[folder] = line.removeprefix(folder).strip()
         return names
+
+
+@DATASET_REGISTRY.register()
+class OwnPictures(ImageFolder):
+    """Class folders to learn from: all train, but a fifth of each class with ENOUGH is held back to judge by.
+
+    Where none has enough, nothing is judged. What is held back is the same for every seed.
+    """
+
+    layout = "a folder of pictures for each class, <class>/…"
+    judged = True  # whether there are pictures to judge by
+
+    def read_splits(self) -> Parts:
+        rng, train, held_back = random.Random(SEED), [], []
+        for items in by_label(*self.list_parts(self.dataset_dir)):
+            rng.shuffle(items)
+            count = round(len(items) * VAL_SHARE) if len(items) >= ENOUGH else 0
+            held_back += items[:count]
+            train += items[count:]
+        self.judged = bool(held_back)
+        return train, held_back, held_back or train  # a test needs images; without judged, none is encoded for it

@@ -66,7 +66,8 @@ def of_methods(section: str) -> str:
 
 
 def table(keys: Keys) -> str:
-    rows = [f"| `{name}` | `{key.default!r}` | {key.meaning} | {key.rule.words} |\n" for name, key in keys.items()]
+    cells = ((f"`{name}`", f"`{key.default!r}`", key.meaning, key.rule.words) for name, key in keys.items())
+    rows = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in cells]
     return "| key | default | meaning | values |\n| --- | --- | --- | --- |\n" + "".join(rows)
 
 

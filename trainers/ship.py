@@ -8,16 +8,18 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from .blocks.clip.class_names import check_class_names
-from .blocks.clip.prompts import template_of, tokenizer
+from .blocks.clip.class_names import check_class_names, first
+from .blocks.clip.prompts import tokenizer
 from .blocks.engine import TRAINER_REGISTRY
+from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
-from .blocks.run.randomness import restored_random_state
+from .blocks.run.classes import Classes
+from .blocks.run.randomness import own_random_numbers, restored_random_state
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
-from .blocks.synthesis.kinds import RESIDUAL, build, build_vae, needs_training
+from .blocks.synthesis.kinds import OF_IMAGES, RESIDUAL, build, build_vae, needs_training
 from .blocks.synthesis.losses import Pulled, SplitLoss
 from .blocks.synthesis.prompt_vae import annealed, negative_elbo
 from .blocks.synthesis.synthesizers import (
@@ -25,6 +27,7 @@ from .blocks.synthesis.synthesizers import (
     SynthesizedBatches,
     VAESynthesizer,
     classes_to_synthesize,
+    lacking,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
 from .blocks.training.keys import extend_cfg
@@ -55,12 +58,8 @@ class SHIP(FeatureTrainer):
         return f"SHIP on {self.options.CLASSIFIER}"
 
     def build_classifier(self) -> FeatureClassifier:
-        self.vae = build_vae(self.options, self.backbone, self.template)
+        self.vae = build_vae(self.options, self.backbone, self.wording.own[0])
         return self.build_method(self.options.CLASSIFIER)
-
-    @property
-    def template(self) -> str:
-        return template_of(self.cfg.DATASET.NAME)
 
     def learned(self) -> tuple[str, nn.Module]:
         """One checkpoint holds both stages."""
@@ -76,34 +75,68 @@ class SHIP(FeatureTrainer):
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, self.classes)
+            self.writer = VAESynthesizer(self.vae, self.backbone, self.known_classes)
             watch = CollapseWatch()
             self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
         self.vae.requires_grad_(False)
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
-        known = self.classes
+        known = self.classes if self.options.SOURCE else self.known_classes
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
         check_class_names(new, tokenizer())
-        self.synthesizer = build(self.options, new, known, self.vae, self.backbone, self.template, self.views)
-        self.offset = 0 if new == known else len(known)  # label of the first class to synthesize for
+        every = known if new == known else known + new
+        self.lacking = self.lacking_of(every)
+        made = new if self.lacking is None else every
+        self.synthesizer = build(self.options, made, known, self.vae, self.backbone, self.wording, self.views)
+        if self.synthesizer is not None:
+            self.synthesizer.shares = self.lacking
+        self.offset = 0 if len(made) == len(every) else len(known)  # label of the first class to synthesize for
         self.new = None if new == known else new
-        self.classifier.select(known if self.new is None else known + new)
+        self.classifier.select(every)
+
+    def lacking_of(self, classes: Classes) -> Tensor | None:
+        """How many images each of the classes (C,) lacks, where BALANCE is to make up for it; None: all get alike."""
+        if not self.options.BALANCE or self.options.SOURCE:
+            return None
+        counts = lacking([item.label for item in self.dm.dataset.train_x], len(classes)).to(self.device)
+        if not counts.any():
+            print("TRAINER.SHIP.BALANCE: all classes have as many images, and get as many synthesized features")
+            return None
+        print(f"TRAINER.SHIP.BALANCE: {int((counts > 0).sum())} of {len(classes)} classes get synthesized features")
+        return counts
 
     def features_to_remember(self) -> Batch:
         """The images' features, and synthesized ones, as many of a class as there are of one with images."""
         if self.synthesizer is None:
             return super().features_to_remember()
         shots = self.cfg.DATASET.NUM_SHOTS
-        count = shots if shots > 0 else len(self.dm.dataset.train_x) // self.num_classes
-        count *= self.remembered_of_each
-        labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(count)
+        count = shots if shots > 0 else max(1, len(self.dm.dataset.train_x) // len(self.known_classes))
+        counts = (count if self.lacking is None else self.lacking) * self.remembered_of_each
+        labels = torch.arange(len(self.synthesizer.classnames), device=self.device).repeat_interleave(counts)
         made = self.synthesizer.sample(labels), labels + self.offset
         if self.options.SOURCE:
             return made
         return tuple(torch.cat(parts) for parts in zip(super().features_to_remember(), made, strict=True))
+
+    def know(self, classes: Classes) -> None:
+        """Synthesizes features for the classes that the classifier would need some of, as many of each as it has."""
+        strangers = self.classifier.lacks(classes)
+        if strangers:
+            kind = self.options.SYNTHESIS
+            if kind in OF_IMAGES:
+                raise InputError(
+                    f"Its synthesis (TRAINER.SHIP.SYNTHESIS {kind}) needs the training images, so that it cannot be "
+                    f"asked about classes that it was not trained on: {first(list(strangers))}."
+                )
+            synthesizer = build(self.options, strangers, (), self.vae, self.backbone, self.wording, self.views)
+            count = self.classifier.shots
+            labels = torch.arange(len(strangers), device=self.device).repeat_interleave(count)
+            with own_random_numbers(self.seed):
+                self.classifier.learn_more(synthesizer.sample(labels), labels, strangers)
+            print(f"Synthesized {count} features for each of {len(strangers)} classes: {first(list(strangers))}")
+        super().know(classes)
 
     def tune(self) -> None:
         if not self.options.SOURCE:  # else no image of the dataset is looked at before the test
@@ -132,7 +165,8 @@ class SHIP(FeatureTrainer):
             batch_size, steps = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE, len(self.image_loader)
             batches = SynthesizedBatches(self.synthesizer, batch_size, steps, options.AHEAD)
         else:
-            numbers = (self.offset, options.SYNTHESIZED, options.AHEAD)
+            ratio = 1.0 if self.lacking is None else int(self.lacking.sum()) / len(self.dm.dataset.train_x)
+            numbers = (self.offset, options.SYNTHESIZED, options.AHEAD, ratio)
             batches = MixedBatches(super().main_batches(), self.synthesizer, *numbers)
         return RoundedBatches(batches) if options.ROUND_FEATURES else batches
 
@@ -144,7 +178,7 @@ class SHIP(FeatureTrainer):
             return self.among_known(loss)
         if options.LOSS == "joint" or options.SOURCE:
             return loss
-        return SplitLoss(loss, classifier, self.classes, self.new, options.SYNTHESIZED)
+        return SplitLoss(loss, classifier, self.known_classes, self.new, options.SYNTHESIZED)
 
     def among_known(self, loss: Loss) -> Loss:
         """The loss among the known classes alone, whatever classes a cache has been told of."""

@@ -13,7 +13,7 @@ from ..run.memory import is_out_of_memory
 from .activation import QUICK_GELU, activation_beside, set_activation
 from .files import file_of, read_clip
 from .image_encoder import ImageEncoder
-from .prompts import tokenize
+from .prompts import readable, tokenize, tokenize_texts
 from .text_encoder import TextEncoder
 
 HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
@@ -63,6 +63,18 @@ class Backbone(nn.Module):
         tokens = [tokenize(template, classnames, self.text.window).to(self.device) for template in templates]
         each = [normalize(self.text.encode_tokens(rows).float(), dim=-1) for rows in tokens]
         return normalize(torch.stack(each).mean(dim=0), dim=-1)
+
+    @torch.no_grad()
+    def features_of_sentences(
+        self, classnames: Sequence[str], sentences: Sequence[Sequence[str]], templates: Sequence[str] = ()
+    ) -> Tensor:
+        """The same (C, D) of sentences about each class, and of templates beside them."""
+        each = []
+        for name, about in zip(classnames, sentences, strict=True):
+            texts = [*(template.format(readable(name)) for template in templates), *about]
+            tokens = tokenize_texts(texts, [name] * len(texts), self.text.window).to(self.device)
+            each.append(normalize(self.text.encode_tokens(tokens).float(), dim=-1).mean(dim=0))
+        return normalize(torch.stack(each), dim=-1)
 
 
 def load_backbone(name: str, precision: str, device: torch.device | str, activation: str = "") -> Backbone:

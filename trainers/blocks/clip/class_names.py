@@ -41,11 +41,16 @@ def is_readable(name: object, tokenizer: SimpleTokenizer) -> bool:
         return False
 
 
+def spoken(name: str) -> str:
+    """The name as far as CLIP reads it: case, spaces and underscores make no difference to it."""
+    return " ".join(name.replace("_", " ").lower().split())
+
+
 def repeated(classnames: Sequence[str]) -> dict[str, list[int]]:
-    """Labels of the names that occur more than once; case, spaces and underscores make no difference to CLIP."""
+    """Labels of the names that occur more than once, for CLIP."""
     labels = defaultdict(list)
     for label, name in enumerate(classnames):
-        labels[" ".join(name.replace("_", " ").lower().split())].append(label)
+        labels[spoken(name)].append(label)
     return {name: found for name, found in labels.items() if len(found) > 1}
 
 

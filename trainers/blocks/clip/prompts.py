@@ -59,7 +59,11 @@ def tokenize(template: str, classnames: Sequence[str], window: int) -> Tensor:
 
     Raises InputError naming the classes whose prompts do not fit the window.
     """
-    texts = [template.format(readable(name)) for name in classnames]
+    return tokenize_texts([template.format(readable(name)) for name in classnames], classnames, window)
+
+
+def tokenize_texts(texts: Sequence[str], classnames: Sequence[str], window: int) -> Tensor:
+    """Token numbers (N, window) of texts about classes; raises InputError naming those whose texts do not fit."""
     try:
         return clip.tokenize(texts, context_length=window)
     except RuntimeError as error:

@@ -16,7 +16,8 @@ from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
 from ..clip.precision import PRECISIONS
-from ..clip.prompts import IMAGENET_TEMPLATES, template_of
+from ..clip.prompts import IMAGENET_TEMPLATES
+from ..clip.wording import Wording
 from ..features.batches import Batches
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import ByClasses, Classes
@@ -58,22 +59,28 @@ class FeatureClassifier(nn.Module):
     remembers: ClassVar[bool] = False  # whether training starts with `remember`
     views_apart: ClassVar[bool] = False  # whether `remember` gets an image's views one by one, and not their mean
     trains: ClassVar[bool] = True  # whether training takes steps; without, there is nothing for SHIP to fine-tune
+    shots: int = 0  # features that it keeps of each class, for methods in which classes can be lacking
     knows_new: ClassVar[bool] = True  # whether it can say anything about classes that it has seen no image of
 
     learned: nn.Module | None
 
-    def __init__(self, options: CfgNode, backbone: Backbone, classnames: Sequence[str], dataset: str) -> None:
-        """`options` has the method's keys; `dataset` is a name in the registry, which decides the template.
+    def __init__(
+        self, options: CfgNode, backbone: Backbone, classnames: Sequence[str], dataset: str | Wording
+    ) -> None:
+        """`options` has the method's keys; `dataset` is a name in the registry, or what a run says instead.
 
         The classes are those of the training images; what follows from them is made in `classes_changed`.
         """
         super().__init__()
-        self.options, self.backbone, self.dataset, self.learned = options, backbone, dataset, None
+        self.options, self.backbone, self.learned = options, backbone, None
+        self.wording = Wording.of(dataset)
         self.classes = Classes(())
         self._templates = ByClasses()  # their text features
 
     @classmethod
-    def of(cls, backbone: Backbone, classnames: Sequence[str], dataset: str = "", **options: object) -> Self:
+    def of(
+        cls, backbone: Backbone, classnames: Sequence[str], dataset: str | Wording = "", **options: object
+    ) -> Self:
         """The method among these classes, with its keys' defaults but for those given."""
         values = defaults(cls.keys)
         values.update(options)
@@ -135,6 +142,13 @@ class FeatureClassifier(nn.Module):
         """
         return batches
 
+    def lacks(self, classnames: Sequence[str]) -> Classes:
+        """Those of these classes that it cannot be asked about before `learn_more` has features of them."""
+        return Classes(())
+
+    def learn_more(self, features: Tensor, labels: Tensor, classnames: Sequence[str]) -> None:
+        """Takes in features (N, D) of such classes, after training; labels (N,) index their names."""
+
     def tune(self, features: Tensor, labels: Tensor) -> None:
         """Chooses what is chosen on validation features (N, D) and labels (N,), for methods that do."""
 
@@ -143,15 +157,19 @@ class FeatureClassifier(nn.Module):
         return self.backbone.logit_scale * features @ text_features.t()
 
     def template_features(self, classnames: Sequence[str]) -> Tensor:
-        """Normalized text features (C, D) of the dataset's template."""
-        template = template_of(self.dataset)
-        return self._templates.of(classnames, lambda classes: self.backbone.text_features(classes, [template]))
+        """Normalized text features (C, D) of the dataset's template, or of what the run has in its place."""
+        return self._templates.of(classnames, lambda classes: self.wording.features(self.backbone, classes))
 
     def selected_features(self, classnames: Sequence[str]) -> Tensor:
         """The same; on ImageNet and its variants the mean over seven selected templates, normalized."""
-        if not self.dataset.startswith("ImageNet"):
+        if not self.dataset.startswith("ImageNet") or self.wording.changed:
             return self.template_features(classnames)
         return self.backbone.text_features(classnames, IMAGENET_TEMPLATES)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name in the registry."""
+        return self.wording.dataset
 
 
 def cross_entropy_of(logits: Tensor, labels: Tensor) -> Loss:

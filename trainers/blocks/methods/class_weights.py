@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..clip.prompts import IMAGENET_TEMPLATES, template_of, tokenize
+from ..clip.prompts import IMAGENET_TEMPLATES, tokenize
 from ..errors import InputError
 from ..features.batches import Batches
 from ..run.classes import Classes
@@ -78,8 +78,8 @@ class TextResiduals(FeatureClassifier):
         return torch.zeros(count, self.backbone.feature_dim, device=self.backbone.device)
 
     def templates(self) -> list[str]:
-        own = template_of(self.dataset)
-        return [*IMAGENET_TEMPLATES, own] if self.dataset == "ImageNet" else [own]
+        several = self.dataset == "ImageNet" and not self.wording.templates
+        return [*IMAGENET_TEMPLATES, *self.wording.own] if several else self.wording.own
 
     @torch.no_grad()
     def each_text_feature(self, classnames: Sequence[str]) -> Tensor:

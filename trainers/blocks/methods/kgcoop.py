@@ -7,7 +7,7 @@ import torch
 from clip.model import convert_weights
 from torch import Tensor
 
-from ..clip.prompts import template_of, tokenize
+from ..clip.prompts import tokenize
 from ..keys import NOT_NEGATIVE, TEXT, Key, one_of
 from .base import Loss, cross_entropy_of, method
 from .coop import CoOp
@@ -40,8 +40,10 @@ class KgCoOp(CoOp):
     @property
     def teacher(self) -> Tensor:
         """The template's text features (C, D), normalized; made when training first asks for them."""
+        if self._teacher is None and self.wording.changed:
+            self._teacher = self.template_features(self.classes)
         if self._teacher is None:
-            template = TEMPLATES.get(self.dataset, template_of(self.dataset))
+            template = TEMPLATES.get(self.dataset, self.wording.own[0])
             in_half = self.options.TEACHER_PREC == "fp16"
             encode = self.half_text_features if in_half else self.backbone.text_features
             self._teacher = encode(self.classes, [template])

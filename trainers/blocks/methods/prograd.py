@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..clip.prompts import readable, template_of
+from ..clip.prompts import readable
+from ..clip.wording import Wording
 from ..errors import InputError
 from ..keys import NOT_NEGATIVE, POSITIVE, TEXT, Key, Rule
 from .base import PREC, Loss, cross_entropy_of, method
@@ -49,7 +50,8 @@ class ProGrad(CoOp):
     }
 
     def __init__(self, options, backbone, classnames: Sequence[str], dataset: str) -> None:
-        template = TEMPLATES.get(dataset, template_of(dataset))
+        wording = Wording.of(dataset)
+        template = wording.own[0] if wording.templates else TEMPLATES.get(wording.dataset, wording.own[0])
         words = readable(template.removesuffix(" {}.")).split()
         options, own = options.clone(), options.CTX_INIT == OWN
         zeros = options.N_CTX - len(words) if own else 0
@@ -74,6 +76,8 @@ class ProGrad(CoOp):
     @property
     def teacher(self) -> Tensor:
         """Zero-shot CLIP's text features (C, D), normalized; made when training first asks for them."""
+        if self._teacher is None and self.wording.changed and not self.options.TEACHER:
+            self._teacher = self.template_features(self.classes)
         if self._teacher is None:
             self._teacher = self.backbone.text_features(self.classes, [self.teacher_template])
         return self._teacher

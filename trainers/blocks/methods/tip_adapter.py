@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..keys import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, TRUTH, Key, number, several
+from ..run.classes import Classes
 from .base import PREC, FeatureClassifier, method
 from .cache import Cache
 
@@ -52,6 +53,21 @@ class TipAdapterF(FeatureClassifier):
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
         self.learned.fill(features, labels, self.classes)
+
+    @property
+    def shots(self) -> int:
+        """How many keys a class has, rounded up."""
+        return -(-len(self.learned.keys) // max(1, len(self.learned.owners)))
+
+    def lacks(self, classnames: Sequence[str]) -> Classes:
+        """Classes without a key."""
+        classes = Classes.of(classnames)
+        return classes.take([row for row, at in enumerate(self.learned.owners.find(classes)) if at is None])
+
+    def learn_more(self, features: Tensor, labels: Tensor, classnames: Sequence[str]) -> None:
+        cache, others = self.learned, Classes.of(classnames)
+        keys = torch.cat([cache.keys.data, features])
+        cache.fill(keys, torch.cat([cache.labels, labels + len(cache.owners)]), cache.owners + others)
 
     def affinities(self, features: Tensor) -> Tensor:
         """f · K of features (B, D) with all keys: (B, N)."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..clip.prompts import ensemble_of, template_of
 from .base import FeatureClassifier, method
 
 
@@ -13,16 +12,17 @@ class ZeroshotCLIP(FeatureClassifier):
     """Logits scale · f · t_c, t_c the text feature, averaged over templates. Nothing is learned."""
 
     trains = False
+    ensemble = False  # whether it averages over CoOp's templates too
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         print(f"Prompts: {self.templates()}")
 
     def templates(self) -> list[str]:
-        return [template_of(self.dataset)]
+        return self.wording.ensemble if self.ensemble else self.wording.own
 
     def classes_changed(self, classnames: Sequence[str]) -> None:
-        self.text_features = self.backbone.text_features(classnames, self.templates())
+        self.text_features = self.wording.features(self.backbone, classnames, self.ensemble)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.logits(features, self.text_features)
@@ -32,5 +32,4 @@ class ZeroshotCLIP(FeatureClassifier):
 class ZeroshotCLIP2(ZeroshotCLIP):
     """Averages the text features of CoOp's seven templates and the dataset's own."""
 
-    def templates(self) -> list[str]:
-        return ensemble_of(self.dataset)
+    ensemble = True

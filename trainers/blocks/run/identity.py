@@ -15,6 +15,8 @@ PARALLELISM = ("TRAINER.FEATURES.DEVICES",)  # how many GPUs share the work
 WORKERS = "DATALOADER.NUM_WORKERS"
 SOURCE, INIT_WEIGHTS = "TRAINER.SHIP.SOURCE", "MODEL.INIT_WEIGHTS"  # other runs' output, which may be moved
 BACKBONE = "MODEL.BACKBONE.NAME"
+DESCRIPTIONS = "DATASET.DESCRIPTIONS"  # a file, which may be moved too
+LABEL_ONLY = "DATASET.LABEL_ONLY"  # names, or a file
 
 
 class Difference(NamedTuple):
@@ -57,7 +59,7 @@ def result_settings(config: Mapping, defaults: Mapping | None = None) -> dict[st
     workers = keys.pop(WORKERS, 0)
     if fresh:
         keys[WORKERS] = min(workers, 1)
-    for key in (SOURCE, INIT_WEIGHTS):
+    for key in (SOURCE, INIT_WEIGHTS, DESCRIPTIONS):
         if keys.get(key):
             keys[key] = path_end(keys[key])
     return keys

@@ -1,12 +1,13 @@
-"""The files that a run begins with, other runs' checkpoints and a backbone, identified by what they are."""
+"""The files that a run begins with, such as checkpoints of other runs, identified by what they are."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InputError
 from .checkpoints import checkpoint_path
 from .files import backbone_file, sha256_of
-from .identity import BACKBONE, INIT_WEIGHTS, SOURCE, flatten
+from .identity import BACKBONE, DESCRIPTIONS, INIT_WEIGHTS, LABEL_ONLY, SOURCE, flatten
 from .results import read_record
 
 Identity = dict[str, str | None]  # config_hash, None where the run has no results.json, and sha256 of its checkpoint
@@ -23,11 +24,18 @@ def source_checkpoint(folder: str | Path) -> Path:
         ) from error
 
 
+def file_of_names(names: str) -> Path | None:
+    """The file that DATASET.LABEL_ONLY may be; None where it has the names themselves."""
+    return Path(names) if os.path.isfile(names) else None
+
+
 # None: the value says by itself what it is, as one of CLIP's names does.
 FINDERS: dict[str, Callable[[str], Path | None]] = {
     SOURCE: source_checkpoint,
     INIT_WEIGHTS: Path,
+    DESCRIPTIONS: Path,
     BACKBONE: backbone_file,
+    LABEL_ONLY: file_of_names,
 }
 
 
@@ -39,11 +47,12 @@ def sources_of(config: Mapping) -> dict[str, Identity]:
 
 
 def identity_of(key: str, path: Path) -> Identity:
-    """What a checkpoint is: its checksum, and the config hash of the run whose output folder it is in."""
+    """What a file is: its checksum, and the config hash of the run whose output folder it is in."""
     try:
         digest = sha256_of(path)
     except OSError as error:
-        raise InputError(f"{key}: {path} cannot be read as a checkpoint ({error.strerror}).") from error
+        kind = "" if key == DESCRIPTIONS else " as a checkpoint"
+        raise InputError(f"{key}: {path} cannot be read{kind} ({error.strerror}).") from error
     return {"config_hash": read_record(path.parent.parent).get("config_hash"), "sha256": digest}
 
 

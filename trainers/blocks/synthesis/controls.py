@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
+from ..clip.wording import Wording
 from .synthesizers import GaussianSynthesizer
 
 
@@ -39,9 +40,9 @@ class WithinSynthesizer(GaussianSynthesizer):
     """Control: as gaussian, with the covariance that residuals (N, D) of labels (N,) have within their classes."""
 
     def __init__(
-        self, backbone: Backbone, classnames: Sequence[str], template: str, residuals: Tensor, labels: Tensor
+        self, backbone: Backbone, classnames: Sequence[str], wording: Wording, residuals: Tensor, labels: Tensor
     ) -> None:
-        super().__init__(backbone, classnames, template, residuals)
+        super().__init__(backbone, classnames, wording, residuals)
         classes, rows = labels.unique(return_inverse=True)
         means = torch.stack([residuals[rows == row].mean(dim=0) for row in range(len(classes))])
         self.factor = (residuals - means[rows]) / max(1, len(residuals) - len(classes)) ** 0.5

@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
 from ..clip.prompts import tokenize, tokenizer
+from ..clip.wording import Wording
 from ..features.batches import FeatureBank
 from .controls import IsotropicSynthesizer, ShiftedSynthesizer, WithinSynthesizer
 from .prompt_vae import PromptVAE
@@ -65,7 +66,7 @@ def build(
     known: Sequence[str],
     vae: PromptVAE,
     backbone: Backbone,
-    template: str,
+    wording: Wording,
     views: Callable[[int], FeatureBank],
 ) -> Synthesizer | None:
     """The synthesizer that TRAINER.SHIP's `options` ask for; None for SYNTHESIS none.
@@ -76,12 +77,12 @@ def build(
     if kind == NONE:
         return None
     if kind == RESIDUAL:
-        return ResidualSynthesizer(vae, backbone, classnames, known, template, views, options)
+        return ResidualSynthesizer(vae, backbone, classnames, known, wording, views, options)
     if kind in SYNTHESES:
-        return build_synthesizer(kind, classnames, known, vae, backbone, template, views)
-    bank, centres = views(1), backbone.text_features(known, [template])
+        return build_synthesizer(kind, classnames, known, vae, backbone, wording, views)
+    bank, centres = views(1), wording.features(backbone, known)
     residuals = (bank.features - centres[bank.labels]).flatten(end_dim=1)
     if kind == WITHIN:
         labels = bank.labels.repeat(len(bank.features))
-        return WithinSynthesizer(backbone, classnames, template, residuals, labels)
-    return OF_RESIDUALS[kind](backbone, classnames, template, residuals)
+        return WithinSynthesizer(backbone, classnames, wording, residuals, labels)
+    return OF_RESIDUALS[kind](backbone, classnames, wording, residuals)

@@ -30,6 +30,7 @@ from torch.nn.functional import normalize
 from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
+from ..clip.wording import Wording
 from ..features.batches import FeatureBank
 from ..keys import TRUTH, Key, one_of
 from ..run.randomness import own_random_numbers
@@ -79,14 +80,14 @@ class ResidualSynthesizer(VAESynthesizer):
         backbone: Backbone,
         classnames: Sequence[str],
         known: Sequence[str],
-        template: str,
+        wording: Wording,
         views: Callable[[int], FeatureBank],
         options: CfgNode,
     ) -> None:
         super().__init__(vae, backbone, classnames)
         self.known, self.views, self.options = known, views, options
-        self.text_features = backbone.text_features(classnames, [template])
-        self.known_text_features = backbone.text_features(known, [template])
+        self.text_features = wording.features(backbone, classnames)
+        self.known_text_features = wording.features(backbone, known)
         self._fitted: Fitted | None = None
 
     @property

@@ -16,6 +16,11 @@ KEYS = {
         "", TEXT, "output folder of a run on another dataset, whose PromptVAE is taken; then no image is trained on"
     ),
     "SYNTHESIZED": Key(0, AT_LEAST_ZERO, "synthesized features a step; 0: as many as real ones"),
+    "BALANCE": Key(
+        False,
+        TRUTH,
+        "synthesize of each class what it lacks to have as many as that with most, so that all weigh alike",
+    ),
     "AHEAD": Key(0, AT_LEAST_ZERO, "synthesized features made at once, for steps to come; 0: those of each step"),
     "LOSS": Key(
         "joint",

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
 from ..clip.prompts import ClassSuffixes
+from ..clip.wording import Wording
 from ..errors import InputError
 from ..features.batches import Batch, Batches, FeatureBank
 from ..run.classes import Classes
@@ -26,6 +27,7 @@ class Synthesizer(ABC):
 
     def __init__(self, classnames: Sequence[str], device: torch.device) -> None:
         self.classnames, self.device = list(classnames), device
+        self.shares: Tensor | None = None  # of the classes (C,), in any unit, among random labels; None: all alike
 
     @abstractmethod
     def noise(self, count: int) -> Tensor:
@@ -36,7 +38,9 @@ class Synthesizer(ABC):
         """L2-normalized features (B, D) of noise and labels (B,), which index the class names; without gradients."""
 
     def random_labels(self, count: int) -> Tensor:
-        """Labels (B,), drawn uniformly."""
+        """Labels (B,), drawn uniformly or by `shares`."""
+        if self.shares is not None:
+            return torch.multinomial(self.shares.float(), count, replacement=True)
         return torch.randint(len(self.classnames), (count,), device=self.device)
 
     def sample(self, labels: Tensor) -> Tensor:
@@ -86,9 +90,9 @@ class MeanSynthesizer(VAESynthesizer):
 class TextSynthesizer(Synthesizer):
     """Control: the text feature of the dataset's template stands in for features of images."""
 
-    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str) -> None:
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], wording: Wording) -> None:
         super().__init__(classnames, backbone.device)
-        self.text_features = backbone.text_features(classnames, [template])
+        self.text_features = wording.features(backbone, classnames)
 
     def noise(self, count: int) -> Tensor:
         return torch.empty(count, 0, device=self.device)
@@ -104,8 +108,8 @@ class GaussianSynthesizer(TextSynthesizer):
     without the need to form it.
     """
 
-    def __init__(self, backbone: Backbone, classnames: Sequence[str], template: str, residuals: Tensor) -> None:
-        super().__init__(backbone, classnames, template)
+    def __init__(self, backbone: Backbone, classnames: Sequence[str], wording: Wording, residuals: Tensor) -> None:
+        super().__init__(backbone, classnames, wording)
         self.mean = residuals.mean(dim=0)
         self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
 
@@ -132,17 +136,17 @@ def build_synthesizer(
     known: Sequence[str],
     vae: PromptVAE,
     backbone: Backbone,
-    template: str,
+    wording: Wording,
     views: Callable[[int], FeatureBank],
 ) -> Synthesizer:
     """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
     if kind in WITH_VAE:
         return WITH_VAE[kind](vae, backbone, classnames)
     if kind == "text":
-        return TextSynthesizer(backbone, classnames, template)
-    bank, centres = views(1), backbone.text_features(known, [template])
+        return TextSynthesizer(backbone, classnames, wording)
+    bank, centres = views(1), wording.features(backbone, known)
     residuals = bank.features - centres[bank.labels]  # (K, N, D)
-    return GaussianSynthesizer(backbone, classnames, template, residuals.flatten(end_dim=1))
+    return GaussianSynthesizer(backbone, classnames, wording, residuals.flatten(end_dim=1))
 
 
 class SynthesizedBatches:
@@ -162,19 +166,28 @@ class SynthesizedBatches:
 
 
 class MixedBatches:
-    """Each batch of real features with `count` synthesized ones behind, as many as it has if that is 0.
+    """Each batch of real features with `count` synthesized ones behind, `ratio` times as many as it has if that is 0.
 
     Labels of synthesized features start at `offset`; `ahead` of these are made at once, 0: those of each step.
     """
 
-    def __init__(self, real: Batches, synthesizer: Synthesizer, offset: int, count: int = 0, ahead: int = 0) -> None:
+    def __init__(
+        self,
+        real: Batches,
+        synthesizer: Synthesizer,
+        offset: int,
+        count: int = 0,
+        ahead: int = 0,
+        ratio: float = 1.0,
+    ) -> None:
         self.real, self.synthesizer, self.offset, self.count, self.ahead = real, synthesizer, offset, count, ahead
+        self.ratio = ratio
 
     def __len__(self) -> int:
         return len(self.real)
 
     def __iter__(self) -> Iterator[Batch]:
-        real = ((batch, self.count or len(batch[0])) for batch in self.real)
+        real = ((batch, self.count or max(1, round(self.ratio * len(batch[0])))) for batch in self.real)
         for (features, labels), (made, made_labels) in made_ahead(self.synthesizer, real, self.ahead):
             yield torch.cat([features, made]), torch.cat([labels, made_labels + self.offset])
 
@@ -209,14 +222,16 @@ def made_together(
 
 
 def classes_to_synthesize(cfg, dataset: DatasetBase, known: Classes) -> Classes:
-    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES.
+    """The classes that stage 2 synthesizes features for, by DATASET.SUBSAMPLE_CLASSES and LABEL_ONLY.
 
-    base: the new classes, which the run's dataset keeps for evaluation. all: the known classes themselves, which
-    then get synthesized features beside those of their images. Raises InputError where there are none.
+    LABEL_ONLY: the classes of which only the names are known. base: the new classes, which the run's dataset keeps
+    for evaluation. all: the known classes themselves, which then get synthesized features beside those of their
+    images. Raises InputError where there are none.
     """
     subset = cfg.DATASET.SUBSAMPLE_CLASSES
     if subset == "all":
-        return known
+        named = getattr(dataset, "label_only", ())
+        return Classes.of_dataset(dataset).take(named) if named else known
     if subset != "base":
         raise InputError(
             f"SHIP trains on the base classes or on all, and DATASET.SUBSAMPLE_CLASSES is {subset!r}: "
@@ -227,6 +242,12 @@ def classes_to_synthesize(cfg, dataset: DatasetBase, known: Classes) -> Classes:
     if not new:
         raise InputError(f"There are no new classes to synthesize features for: {cfg.DATASET.NAME} has no others.")
     return new
+
+
+def lacking(labels: Sequence[int], count: int) -> Tensor:
+    """How many each of so many classes (C,) lacks to occur among the labels as often as that which does most."""
+    there = torch.bincount(torch.tensor(labels), minlength=count)
+    return there.max() - there
 
 
 def new_classes(cfg, dataset: DatasetBase) -> Classes:

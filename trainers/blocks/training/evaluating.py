@@ -31,6 +31,23 @@ class EvaluatingTrainer(ResumableTrainer):
         """The classes of the run's dataset."""
         return Classes.of_dataset(self.dm.dataset)
 
+    @property
+    def known_classes(self) -> Classes:
+        """Those of them that have training images: all but DATASET.LABEL_ONLY's."""
+        names_only = self.label_only
+        return self.classes.take([row for row in range(len(self.classes)) if row not in names_only])
+
+    @property
+    def left_out(self) -> Classes:
+        """The classes of the other half, where the dataset is of base or of new ones and says so."""
+        names, ids = zip(*left, strict=True) if (left := getattr(self.dm.dataset, "left_out", ())) else ((), ())
+        return Classes(names, ids, getattr(self.dm.dataset, "class_list", ""))
+
+    @property
+    def label_only(self) -> set[int]:
+        """Labels of the classes of which only the names are known."""
+        return set(getattr(self.dm.dataset, "label_only", ()))
+
     def before_train(self) -> None:
         if self.cfg.TEST.FINAL_MODEL == "best_val" and self.val_loader is None:  # Dassl would take the test set
             raise InputError("TEST.FINAL_MODEL best_val needs validation images, and the dataset has none.")
@@ -44,6 +61,11 @@ class EvaluatingTrainer(ResumableTrainer):
             split = "test"  # as Dassl does where a dataset has no validation set
         self.set_model_mode("eval")
         self.evaluator.reset()
+        if final and not getattr(self.dm.dataset, "judged", True):
+            print("There are no pictures to judge by: none is held back")
+            nothing = torch.zeros(0, dtype=torch.long)
+            self.write_results({}, nothing, nothing, split)
+            return 0.0
         print(f"Evaluate on the *{split}* set")
         keys = ("TRAINER.TEXT_CHUNK", "DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS")
         with self.clock("test"), memory_for(f"the {split} images", self.cfg, *keys), self.among_own_classes():
@@ -54,13 +76,18 @@ class EvaluatingTrainer(ResumableTrainer):
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
-            held_out = {"held_out": self.held_out} if self.held_out else {}
-            record = run_record(self.cfg, metrics, self.classes, logits.argmax(dim=-1), labels, self.sources)
-            about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
-            checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
-            model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
-            write_record({**record, **about, **model, **held_out, "code": self.code}, self.cfg.OUTPUT_DIR)
+            self.write_results(metrics, logits.argmax(dim=-1), labels, split)
         return metrics["accuracy"]
+
+    def write_results(self, metrics: dict[str, float], predicted: Tensor, labels: Tensor, split: str) -> None:
+        """Writes results.json; predicted and true labels (N,) index the classes."""
+        record = run_record(self.cfg, metrics, self.classes, predicted, labels, self.sources)
+        about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
+        checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
+        model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
+        classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
+        held_out = {"held_out": self.held_out} if self.held_out else {}
+        write_record({**record, **about, **model, **classes, **held_out, "code": self.code}, self.cfg.OUTPUT_DIR)
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""
@@ -75,6 +102,8 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def seen_classes(self) -> Tensor | None:
         """Which of the dataset's classes (C,) the evaluated model had images of; None if all, or if not known."""
+        if names_only := self.label_only:
+            return torch.tensor([row not in names_only for row in range(len(self.classes))], device=self.device)
         if self.model_record.get("dataset") != self.cfg.DATASET.NAME:
             return None
         known = Classes.from_plain({"classnames": (), **self.model_record})
@@ -84,7 +113,7 @@ class EvaluatingTrainer(ResumableTrainer):
 
     def gzsl_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         seen = self.seen_classes()
-        if seen is None:
+        if seen is None or len(seen[labels].unique()) < 2:  # there are test images of seen classes alone, say
             return {}
         found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
         print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))

@@ -22,12 +22,14 @@ from ..clip.class_names import check_class_names
 from ..clip.files import check_weights
 from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.prompts import tokenizer
+from ..clip.wording import Wording
 from ..errors import InputError
 from ..features.batches import Batch, Batches, Extract, FeatureBank, FullBatches, ImageFeatures
 from ..features.cache import FeatureCache, cache_folder, hash_of_weights
 from ..features.devices import MANY, extractor, usable_devices
 from ..methods import METHODS, FeatureClassifier
 from ..run.checkpoints import load_state
+from ..run.classes import Classes
 from ..run.identity import code_version
 from ..run.made_by import mark
 from ..run.memory import memory_for
@@ -61,12 +63,22 @@ class FeatureTrainer(EvaluatingTrainer):
         return self.cfg.TRAINER.get(node, without_keys)
 
     def build_classifier(self) -> FeatureClassifier:
-        """The method's classifier, among the classes of the run's dataset."""
+        """The method's classifier, among the classes of the run's dataset that have training images."""
+        if self.label_only and not METHODS[self.cfg.TRAINER.NAME].knows_new:
+            raise InputError(
+                f"{self.cfg.TRAINER.NAME} knows nothing of classes without images, and DATASET.LABEL_ONLY names "
+                f"{len(self.label_only)}: train SHIP on it (--trainer SHIP), which synthesizes their features."
+            )
         return self.build_method(self.cfg.TRAINER.NAME)
 
     def build_method(self, name: str) -> FeatureClassifier:
         method, options = METHODS[name], self.cfg.TRAINER.get(METHODS[name].node, {})
-        return method.of(self.backbone, self.classes, self.cfg.DATASET.NAME, **options)
+        return method.of(self.backbone, self.known_classes, self.wording, **options)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """How the classes are put into words, by the configuration."""
+        return Wording.configured(self.cfg.DATASET)
 
     @property
     def schedule_per_step(self) -> bool:
@@ -113,6 +125,8 @@ class FeatureTrainer(EvaluatingTrainer):
         wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
+        if self.cfg.DATASET.get("LABEL_ONLY") and not hasattr(self.dm.dataset, "label_only"):
+            raise InputError(f"The loader of {self.cfg.DATASET.NAME} does not know DATASET.LABEL_ONLY.")
         self.image_loader = self.train_loader_x = self.training_loader()
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
         self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname
@@ -154,6 +168,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
         check_class_names(self.classes, tokenizer())
+        self.wording.tell(self.classes)
         with memory_for(f"the model of {self.method}", self.cfg, *self.sizes):
             self.classifier = self.build_classifier()
             print("Turning off gradients in both the image and the text encoder")
@@ -288,6 +303,12 @@ class FeatureTrainer(EvaluatingTrainer):
             items = self.dm.dataset.val if split == "val" else self.dm.dataset.test
             self._evaluation_features[split] = self.plain_features(images, items, split)
         return self._evaluation_features[split]
+
+    # --- prediction
+
+    def know(self, classes: Classes) -> None:
+        """Classifies among these classes from now on, with what was learned; raises InputError where it cannot."""
+        self.classifier.select(classes)
 
     # --- training
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from yacs.config import CfgNode
 
+from ..clip import wording
 from ..clip.activation import ACTIVATIONS
 from ..clip.chunks import AUTOMATIC
 from ..errors import InputError
@@ -17,6 +18,7 @@ from ..keys import (
     NOT_NEGATIVE,
     POSITIVE,
     SHARE,
+    TEXT,
     TRUTH,
     Key,
     Keys,
@@ -113,6 +115,12 @@ RULES: dict[str, Mapping[str, Rule]] = {
         "FINAL_MODEL": one_of("last_step", "best_val"),
     },
 }
+DATASET = {
+    **wording.KEYS,
+    "LABEL_ONLY": Key(
+        "", TEXT, "classes of which only the names are known: names with commas between them, or a file of lines"
+    ),
+}
 FEATURES = {  # how images become features, which is the same for all methods
     "VIEWS": Key(0, AT_LEAST_ZERO, "0: encode every image anew in every epoch; K: draw from K views encoded once"),
     "CACHE": Key(True, TRUTH, "keep features that are encoded once on disk, for other runs"),
@@ -147,7 +155,13 @@ def declared() -> dict[str, Keys]:
     """By section, the keys that this project adds to Dassl's."""
     methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
     own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS, "MODEL.BACKBONE": BACKBONE}
-    return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK}, **own}
+    return {
+        "DATASET": DATASET,
+        **methods,
+        "TRAINER.SHIP": ship_keys.KEYS,
+        "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK},
+        **own,
+    }
 
 
 def extend_cfg(cfg: CfgNode) -> None:
@@ -155,6 +169,8 @@ def extend_cfg(cfg: CfgNode) -> None:
     if "FEATURES" in cfg.TRAINER:
         return
     cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
+    for name, key in declared()["DATASET"].items():
+        cfg.DATASET.setdefault(name, key.default)
     for section, keys in declared().items():
         above, _, name = section.partition(".")
         if name and name not in cfg[above]:
@@ -197,6 +213,10 @@ def section_of(cfg: CfgNode, section: str) -> CfgNode | None:
 
 
 def check_synthesis(ship: CfgNode) -> None:
+    if ship.BALANCE and ship.SYNTHESIZED:
+        raise InputError("TRAINER.SHIP.BALANCE decides how many are synthesized a step: SYNTHESIZED has to be 0.")
+    if ship.BALANCE and ship.LOSS == "split":
+        raise InputError("TRAINER.SHIP.BALANCE synthesizes for base classes too: TRAINER.SHIP.LOSS has to be joint.")
     if ship.SOURCE and ship.SYNTHESIS in OF_IMAGES:
         what = "trains on images alone" if ship.SYNTHESIS == NONE else "fits training images"
         raise InputError(f"TRAINER.SHIP.SYNTHESIS {ship.SYNTHESIS} {what}, and with a SOURCE none is read.")

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import normalize
 from yacs.config import CfgNode
 
+from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.keys import defaults
 from trainers.blocks.synthesis.kinds import KINDS, build, needs_training
@@ -30,7 +31,7 @@ def made(backbone, residuals):
 
     def of(kind: str):
         options = CfgNode({**defaults(KEYS), "SYNTHESIS": kind})
-        return build(options, NAMES, KNOWN, None, backbone, TEMPLATE, lambda views: bank)
+        return build(options, NAMES, KNOWN, None, backbone, Wording(templates=(TEMPLATE,)), lambda views: bank)
 
     return of
 

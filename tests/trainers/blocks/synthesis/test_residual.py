@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.keys import defaults
 from trainers.blocks.synthesis import residual
@@ -50,7 +51,9 @@ def build(vae, backbone, bank):
 
     def made(**parts: object) -> ResidualSynthesizer:
         options = CfgNode({**defaults(residual.KEYS), **OFF, **parts})
-        return ResidualSynthesizer(vae, backbone, NAMES, KNOWN, TEMPLATE, lambda views: bank, options)
+        return ResidualSynthesizer(
+            vae, backbone, NAMES, KNOWN, Wording(templates=(TEMPLATE,)), lambda views: bank, options
+        )
 
     return made
 
@@ -115,7 +118,13 @@ def test_with_all_parts_off_it_is_the_published_synthesis(build, vae, backbone):
 def test_images_are_not_asked_for_where_nothing_depends_on_them(vae, backbone):
     options = CfgNode({**defaults(residual.KEYS), **OFF, "GAP": True})
     made = ResidualSynthesizer(
-        vae, backbone, NAMES, KNOWN, TEMPLATE, lambda views: pytest.fail("images were asked for"), options
+        vae,
+        backbone,
+        NAMES,
+        KNOWN,
+        Wording(templates=(TEMPLATE,)),
+        lambda views: pytest.fail("images were asked for"),
+        options,
     )
     made.sample(LABELS)
 

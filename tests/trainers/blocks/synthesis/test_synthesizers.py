@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.run.classes import Classes
 from trainers.blocks.synthesis import synthesizers
@@ -71,9 +72,7 @@ def test_sampling_leaves_no_gradients(synthesizer):
 @pytest.mark.parametrize("kind", SYNTHESES)
 def test_every_kind_gives_normalized_features_of_its_classes(kind, synthesizer, backbone):
     bank = FeatureBank(normalize(torch.randn(2, 8, backbone.feature_dim), dim=-1), torch.arange(8) % 2)
-    made = build_synthesizer(
-        kind, NAMES, ["dog", "car"], synthesizer.vae, backbone, "a photo of a {}.", lambda views: bank
-    )
+    made = build_synthesizer(kind, NAMES, ["dog", "car"], synthesizer.vae, backbone, Wording(), lambda views: bank)
     labels = torch.arange(16) % 3
     features = made.sample(labels)
     torch.testing.assert_close(features.norm(dim=-1), torch.ones(16))
@@ -85,16 +84,17 @@ def test_every_kind_gives_normalized_features_of_its_classes(kind, synthesizer, 
 def test_gaussian_has_mean_and_covariance_of_the_residuals(backbone):
     torch.manual_seed(0)
     residuals = torch.randn(6, backbone.feature_dim) + 0.5
-    made = GaussianSynthesizer(backbone, NAMES, "{}", residuals)
+    made = GaussianSynthesizer(backbone, NAMES, Wording(templates=("{}",)), residuals)
     torch.testing.assert_close(made.mean, residuals.mean(dim=0))
     torch.testing.assert_close(made.factor.t() @ made.factor, residuals.t().cov())
 
 
 TEMPLATE, KNOWN = "art of the {}.", ["dog", "car", "tulip"]
+WORDING = Wording(templates=(TEMPLATE,))
 
 
 def build(kind: str, synthesizer: VAESynthesizer, backbone: Backbone, bank: FeatureBank | None = None):
-    return build_synthesizer(kind, NAMES, KNOWN, synthesizer.vae, backbone, TEMPLATE, lambda views: bank)
+    return build_synthesizer(kind, NAMES, KNOWN, synthesizer.vae, backbone, WORDING, lambda views: bank)
 
 
 def text_features(backbone: Backbone, names: list[str]) -> torch.Tensor:
@@ -115,7 +115,7 @@ def test_gaussian_residuals_are_features_less_the_text_feature_of_their_own_know
 
 def test_gaussian_adds_mean_and_noise_to_the_text_feature_of_the_class(backbone):
     residuals, labels = torch.randn(6, backbone.feature_dim) + 0.5, torch.tensor([2, 0])
-    made = GaussianSynthesizer(backbone, NAMES, TEMPLATE, residuals)
+    made = GaussianSynthesizer(backbone, NAMES, WORDING, residuals)
     plain = text_features(backbone, NAMES)[labels] + residuals.mean(dim=0)
     torch.testing.assert_close(made.write(torch.zeros(2, 6), labels), normalize(plain, dim=-1), atol=1e-5, rtol=1e-5)
     noise = torch.randn(2, 6)
@@ -152,7 +152,7 @@ def test_mixed_batches_put_synthesized_features_behind_real_ones(synthesizer):
 def test_batches_made_ahead_are_those_made_at_each_step(kind, ahead, synthesizer, backbone):
     """Also where real features draw random numbers in between, and after the last batch."""
     bank = FeatureBank(normalize(torch.randn(2, 8, backbone.feature_dim), dim=-1), torch.arange(8) % 2)
-    arguments = (NAMES, ["dog", "car"], synthesizer.vae, backbone, "a photo of a {}.", lambda views: bank)
+    arguments = (NAMES, ["dog", "car"], synthesizer.vae, backbone, Wording(), lambda views: bank)
 
     class Drawn:
         def __iter__(self):

@@ -1,0 +1,1 @@
+"""What fit.py and predict.py share: pictures and classes of the user's own."""
