@@ -37,6 +37,7 @@ ELSEWHERE = {
     "bash scripts/ship/base2new.sh birds": "the page's dataset, which is loaded below",
     "python scripts/document_keys.py": "writes a page; tests/scripts/test_document_keys.py",
     "python scripts/pretrain_shapes_clip.py": "takes half an hour; tests/scripts/test_pretrain_shapes_clip.py",
+    "python scripts/probe_shapes.py": "takes minutes; tests/scripts/test_probe_shapes.py",
     "python scripts/benchmark.py": "takes minutes; tests/scripts/test_benchmark.py and tests/scripts/bench",
     "python tests/": "takes minutes; tests/test_fault_injection.py, tests/test_runs_at_once.py",
     "python -m tests.golden": "writes golden figures; tests/trainers/test_ship_methods.py compares with them",

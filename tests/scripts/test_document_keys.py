@@ -7,7 +7,7 @@ from dassl.config import get_cfg_default
 from configuration import all_values, default_cfg
 from trainers.blocks.training.keys import declared
 
-ELSEWHERE = {"DATASET.SUBSAMPLE_CLASSES", "DATASET.CLASS_DRAW", "DATASET.FOLDER"}
+ELSEWHERE = {"DATASET.SUBSAMPLE_CLASSES", "DATASET.CLASS_DRAW", "DATASET.HELD_OUT", "DATASET.FOLDER"}
 
 
 def test_page_is_not_stale():

@@ -304,6 +304,19 @@ def test_split_loss_of_one_set_of_classes_is_among_all_of_them(pairs, ship):
     torch.testing.assert_close(stage.loss(features, labels)[0], sum(halves) / 2)
 
 
+def test_split_loss_without_real_features_is_the_plain_one(ship, tmp_path):
+    """With a PromptVAE of another run: all that is trained on is synthesized."""
+    ship().train()
+    target = ship(
+        "TRAINER.SHIP.SOURCE", tmp_path / "run", "TRAINER.SHIP.LOSS", "split", classes="all", folder="target"
+    )
+    target.before_train()
+    stage = target.main_stage()
+    features, labels = next(iter(stage.batches))
+    expected = cross_entropy(target.classifier(features), labels)
+    torch.testing.assert_close(stage.loss(features, labels)[0], expected)
+
+
 def test_pull_of_a_method_without_text_features_to_hold_is_refused(ship):
     with pytest.raises(InputError, match=r"TRAINER\.SHIP\.PULL.*CLIPAdapter.*one of CoOp"):
         ship("TRAINER.SHIP.PULL", 1.0, "TRAINER.SHIP.CLASSIFIER", "CLIPAdapter")
