@@ -98,7 +98,8 @@ def test_a_cache_votes_for_the_new_class_that_a_key_is_of(ship):
     values = cache.values(BASE + NEW)
     assert values.argmax(dim=1).tolist() == [label for label in range(6) for _ in range(4)]
     features = text_features(trainer, NEW)
-    votes = trainer.classifier.cache_logits(features, torch.tensor(100.0), values)
+    affinities = trainer.classifier.affinities(features)
+    votes = trainer.classifier.cache_logits(affinities, torch.tensor(100.0), values)
     assert votes.argmax(dim=1).tolist() == [3, 4, 5]
 
 
