@@ -16,16 +16,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from os.path import commonprefix
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.arguments import command_parser
 from common.command import run_command
 from common.errors import fail
-from protocols.methods import METHODS, SHIP, classifier_in, find_method, title_of
+from protocols.methods import METHODS, SHIP, classifier_in, family_by_trainer, find_method, title_of
 from report.blocks import AVERAGE, Block, NoRuns, Row, build
 from report.choice import add_choice, chosen_runs, read_choice
 from report.results import report_unreadable
 from report.rows import MethodRuns
 from report.saving import save
+
+if TYPE_CHECKING:
+    from report.looks import Named
 
 Change = tuple[float | None, float | None]  # a difference to CoOp in points, and its deviation over seeds
 
@@ -36,14 +40,14 @@ def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]
 
     if protocol == "fewshot":
         ordered = sorted(blocks, key=lambda block: len(block.datasets), reverse=True)  # averages first
-        yield "shots", curves(ordered, labels(blocks[0].methods), [block.title for block in ordered])
+        yield "shots", curves(ordered, named(blocks[0].methods), [block.title for block in ordered])
         return
     for shots in sorted({block.shots for block in blocks}):
         group = [block for block in blocks if block.shots == shots]
         names = labels(group[0].methods)
         for block in group:
             if any(row.cells[2].mean is not None for row in block.rows):
-                yield slug(f"scatter_{block.name}_{shots}shots"), scatter(block, names)
+                yield slug(f"scatter_{block.name}_{shots}shots"), scatter(block, named(block.methods))
         for name, axis, entries in differences(group, names):
             ordered = sorted(entries, key=lambda bar: rank(bar, entries[bar][-1][0]))
             changes = [entries[bar] for bar in ordered]
@@ -88,6 +92,22 @@ def labels(methods: Sequence[MethodRuns]) -> list[str]:
     for method in methods:
         recipes[method.trainer].append(method.label())
     return [label(method.trainer, method.label(), recipes[method.trainer]) for method in methods]
+
+
+def named(methods: Sequence[MethodRuns]) -> list["Named"]:
+    """The rows' methods with what decides how they look; one with SHIP is paired with the one without."""
+    from report.looks import Named
+
+    found = []
+    for method, name in zip(methods, labels(methods), strict=True):
+        family, alone = family_by_trainer(method.trainer), name
+        carried = method.trainer == METHODS[SHIP].trainer
+        if carried:
+            on = METHODS[classifier_in(method.label())]
+            family = on.family
+            alone = on.title if name in (METHODS[SHIP].title, f"{on.title} + SHIP") else name
+        found.append(Named(name, family, alone, carried))
+    return found
 
 
 def label(trainer: str, recipe: str, recipes: Sequence[str]) -> str:

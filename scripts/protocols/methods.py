@@ -187,6 +187,10 @@ def family_of(method: Method) -> str:
     return METHODS[method.classifier].family if method.synthesizes else method.family
 
 
+def family_by_trainer(trainer: str) -> str:
+    return next((method.family for method in METHODS.values() if method.trainer == trainer), "")
+
+
 def title_of(trainer: str) -> str:
     """A trainer's name in plots."""
     return next((method.title for method in METHODS.values() if method.trainer == trainer), trainer)

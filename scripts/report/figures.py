@@ -1,7 +1,6 @@
 """Drawings for papers, as wide as a column (3.3 inches) or a page of two, with letters of 7 points and more.
 
-Needs matplotlib. Colours are Okabe and Ito's, which colour-blind readers tell apart, and each method has a marker of
-its own: hollow, or filled where SHIP carries it.
+Needs matplotlib. How methods are told apart is in looks.py.
 """
 
 import math
@@ -9,14 +8,17 @@ from collections.abc import Iterable, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import MaxNLocator
 
 from .blocks import Block
+from .looks import Look, Named, add_all, looks
 from .series import Cell
 
 COLUMN, PAGE = 3.3, 6.9  # inches
+NUMBER = 10.0  # points that a method's number takes in height and width
+LEGEND = 0.5  # inches of height that figures have for their legend; a taller one is added to them
 STYLE = {
     **dict.fromkeys(
         ("font.size", "xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"), 7.0
@@ -28,49 +30,51 @@ STYLE = {
     "lines.markersize": 5.0,
     "pdf.fonttype": 42,  # letters stay letters, as venues ask
 }
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-MARKERS = "osD^vPX*<>h"
 GAIN, LOSS, GREY = "#009E73", "#D55E00", "#767676"
 STEPS = (0.5, 1, 2, 5, 10, 20)  # between curves of equal H
-CARRIED = " + SHIP"
 
 
-def scatter(block: Block, labels: Sequence[str]) -> Figure:
+def scatter(block: Block, names: Sequence[Named]) -> Figure:
     """Base against new accuracy, all methods that have both, with curves of equal H and the seeds' deviations."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN, 3.2), layout="constrained")
         axes = figure.add_subplot(xlabel="Base accuracy (%)", ylabel="New accuracy (%)")
-        points, partial = [], False
-        for row, look in zip(block.rows, looks(labels), strict=False):
+        points, shown, partial = [], [], False
+        for row, look in zip(block.rows, looks(names), strict=False):
             base, new, h = row.cells
             if h.mean is not None:
                 points.append((base.mean, new.mean))
+                shown.append(look)
                 partial |= not h.has_all_seeds
-                _point(axes, base.mean, new, look if h.has_all_seeds else _pale(look), xerr=base.std)
-                axes.plot([], [], linestyle="none", **look)
+                _point(axes, base.mean, new, look if h.has_all_seeds else look.pale(), xerr=base.std)
         _limits(axes)
         _equal_h(axes, points)
-        _legend(figure, axes, 3, partial)
+        _legend(figure, shown, 3, partial)
         return figure
 
 
-def curves(blocks: Sequence[Block], labels: Sequence[str], titles: Sequence[str]) -> Figure:
+def curves(blocks: Sequence[Block], names: Sequence[Named], titles: Sequence[str]) -> Figure:
     """Accuracy against shots, a panel per block; shots are evenly spaced, whatever their number."""
     across = min(len(blocks), 4)
     down = math.ceil(len(blocks) / across)
-    size = (COLUMN, 2.6) if across == 1 else (PAGE * across / 4, 0.5 + 1.5 * down)
-    with matplotlib.rc_context({**STYLE, "lines.markersize": 5 if across == 1 else 4}):
+    size = (COLUMN, 2.8) if across == 1 else (PAGE * across / 4, 0.5 + 1.5 * down)
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         panels, partial = list(figure.subplots(down, across, squeeze=False).flat), False
         for place, (axes, block, title) in enumerate(zip(panels, blocks, titles, strict=False)):
-            partial |= _curve(axes, block, looks(labels))
+            partial |= _curve(axes, block, looks(names), (190, 120) if across == 1 else (95, 65))
             axes.set_title(title)
             axes.set_ylabel("" if place % across else "Accuracy (%)")
             axes.set_xlabel("Training images per class" if place + across >= len(blocks) else "")
         for axes in panels[len(blocks) :]:
             axes.axis("off")
-        _legend(figure, panels[0], 6, partial)
+        shown = [look for row, look in zip(blocks[0].rows, looks(names), strict=False) if _has_figures(row.cells)]
+        _legend(figure, shown, 6, partial)
         return figure
+
+
+def _has_figures(cells: Sequence[Cell]) -> bool:
+    return any(cell.mean is not None for cell in cells)
 
 
 def bars(
@@ -103,27 +107,42 @@ def bars(
         return figure
 
 
-def looks(labels: Sequence[str]) -> list[dict[str, object]]:
-    """What plot() needs to draw each method: colour and marker, which a method with and without SHIP share."""
-    names = list(dict.fromkeys(label.removesuffix(CARRIED) for label in labels))
-    found = []
-    for label in labels:
-        index = names.index(label.removesuffix(CARRIED))
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        face = colour if "SHIP" in label else "white"
-        found.append({"color": colour, "marker": marker, "mfc": face, "mec": colour, "label": label})
-    return found
+def _point(axes: Axes, x: float, cell: Cell, look: Look, xerr: float | None = None, numbered: bool = True) -> None:
+    axes.errorbar(x, cell.mean, cell.std, xerr, fmt="none", ecolor=look.colour, elinewidth=0.8)
+    add_all(axes, look.artists([x], [cell.mean], numbered), 3)
 
 
-def _point(axes: Axes, x: float, cell: Cell, look: dict[str, object], xerr: float | None = None) -> None:
-    axes.errorbar(x, cell.mean, cell.std, xerr, fmt="none", ecolor=look["color"], elinewidth=0.8)
-    axes.plot(x, cell.mean, **{**look, "label": None, "linestyle": "none"})
+def _numbers(axes: Axes, ends: Sequence[tuple[float, float, Look]], last: int, size: tuple[float, float]) -> None:
+    """Each method's number beside the end (x, y) of its curve, right of all, so that none covers another.
+
+    `last`: the last shots' x. `size`: of the axes in points. What does not fit in one column takes further ones.
+    """
+    width, height = size
+    bottom, top = axes.get_ylim()
+    gap = (top - bottom) * NUMBER / height
+    columns = max(1, math.ceil(len(ends) * gap / (top - bottom)))
+    step = (last + 0.4) * NUMBER / max(NUMBER, width - (columns + 1) * NUMBER)
+    ordered = sorted(ends, key=lambda end: end[1])
+    for column in range(columns):
+        members = ordered[column::columns]
+        places = spread([y for _, y, _ in members], gap, bottom, top)
+        for (x, y, look), place in zip(members, places, strict=True):
+            at = last + (column + 1) * step
+            axes.plot([x, at], [y, place], color=look.colour, linewidth=0.5, alpha=0.6, zorder=1.5)
+            add_all(axes, look.artists([at], [place]), 4)
+    axes.set(ylim=(bottom, top), xlim=(-0.2, last + columns * step + step / 2))
 
 
-def _pale(look: dict[str, object]) -> dict[str, object]:
-    """The same in pale colours, for figures that rest on fewer seeds than they should."""
-    share = {key: to_rgb(look[key]) for key in ("color", "mfc", "mec")}
-    return {**look, **{key: tuple(1 - 0.4 * (1 - part) for part in rgb) for key, rgb in share.items()}}
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places near the wanted ones, which ascend: a gap apart, and within low and high where they fit."""
+    places = []
+    for value in wanted:
+        places.append(max(value, places[-1] + gap if places else low + gap / 2))
+    limit = high - gap / 2
+    for index in range(len(places) - 1, -1, -1):
+        places[index] = min(places[index], limit)
+        limit = places[index] - gap
+    return places
 
 
 def _limits(axes: Axes) -> None:
@@ -168,19 +187,20 @@ def _farthest(
     return max(curve, key=room)
 
 
-def _curve(axes: Axes, block: Block, styles: Sequence[dict[str, object]]) -> bool:
-    """One panel; gives back whether a figure rests on fewer seeds than it should."""
-    partial = False
+def _curve(axes: Axes, block: Block, styles: Sequence[Look], size: tuple[float, float]) -> bool:
+    """One panel of about that size in points; whether a figure rests on fewer seeds than it should."""
+    partial, ends = False, []
     for row, look in zip(block.rows, styles, strict=False):
         points = [(place, cell) for place, cell in enumerate(row.cells) if cell.mean is not None]
-        untrained = [block.columns[place] for place, _ in points] == ["0"]
-        if untrained:
-            axes.axhline(points[0][1].mean, color=look["color"], linewidth=0.7, linestyle=":", zorder=1)
-        axes.plot([place for place, _ in points], [cell.mean for _, cell in points], color=look["color"])
+        if [block.columns[place] for place, _ in points] == ["0"]:  # untrained
+            axes.axhline(points[0][1].mean, color=look.colour, linewidth=0.7, linestyle=":", zorder=1)
+        axes.plot([place for place, _ in points], [cell.mean for _, cell in points], **look.line)
         for place, cell in points:
             partial |= not cell.has_all_seeds
-            _point(axes, place, cell, look if cell.has_all_seeds else _pale(look))
-        axes.plot([], [], **{**look, "linestyle": ":" if untrained else "-"})
+            _point(axes, place, cell, look if cell.has_all_seeds else look.pale(), numbered=False)
+        if points:
+            ends.append((points[-1][0], points[-1][1].mean, look))
+    _numbers(axes, ends, len(block.columns) - 1, size)
     axes.set_xticks(range(len(block.columns)), ["all" if name == "-1" else name for name in block.columns])
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.5)
@@ -200,12 +220,23 @@ def _bar_panel(axes: Axes, changes: Sequence[tuple[float | None, float | None]])
     axes.spines["left"].set_visible(False)
 
 
-def _legend(figure: Figure, axes: Axes, most: int, partial: bool) -> None:
-    """Below the picture, where it covers nothing, in as many columns as its width takes."""
-    handles, labels = axes.get_legend_handles_labels()
-    spacing = {"columnspacing": 1.0, "handletextpad": 0.4, "title": "pale: not all seeds" if partial else None}
+def _legend(figure: Figure, shown: Sequence[Look], most: int, partial: bool) -> None:
+    """Below the picture, which it makes room for, in as many columns as the width takes."""
+    handles, labels = [tuple(look.artists([], [])) for look in shown], [look.label for look in shown]
+    spacing = {"columnspacing": 1.0, "handletextpad": 0.3, "handlelength": 1.2, "labelspacing": 0.35}
+    if partial:
+        spacing["title"] = "pale: not all seeds"
     for columns in range(max(1, min(most, len(labels))), 0, -1):
-        legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, **spacing)
-        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+        legend = figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=columns,
+            handler_map={tuple: HandlerTuple(ndivide=1, pad=0)},
+            **spacing,
+        )
+        box = legend.get_window_extent()
+        if box.width <= figure.bbox.width or columns == 1:
+            figure.set_figheight(figure.get_figheight() + max(0, box.height / figure.dpi - LEGEND))
             return
         legend.remove()

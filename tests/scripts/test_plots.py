@@ -139,15 +139,91 @@ def test_letters_are_legible_in_a_column(write, drawn):
         assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 7
 
 
-def test_a_method_with_and_without_ship_shares_its_colour_and_marker():
-    pytest.importorskip("matplotlib")
-    from report.figures import looks
+SIXTEEN = (  # trainers, the first of them of all families
+    *(
+        "ZeroshotCLIP",
+        "CoOp",
+        "CoCoOp",
+        "CLIPAdapter",
+        "TipAdapter",
+        "TipAdapterF",
+        "APE",
+        "LinearProbe",
+        "LPplusplus",
+    ),
+    *("GDA", "A", "B", "C", "D", "E", "F"),
+)
 
-    plain, other, carried = looks(["CoOp", "CLIP", "CoOp + SHIP"])
-    assert (plain["color"], plain["marker"]) == (carried["color"], carried["marker"])
-    assert plain["mfc"] != carried["mfc"]
-    assert other["color"] != plain["color"]
-    assert other["marker"] != plain["marker"]
+
+def test_sixteen_methods_look_unlike_each_other_with_and_without_ship(write, tmp_path):
+    pytest.importorskip("matplotlib")
+    from report.looks import COLOURS, DIAMOND, looks
+
+    for place, trainer in enumerate(SIXTEEN):
+        write(trainer, "shapes", (60, 40 + place), recipe="shapes")
+    carriers = ("shapes", *(f"shapes_{name}" for name in ("clip_adapter", "gda", "lp_plus_plus", "ape")))
+    for recipe in carriers:
+        write("SHIP", "shapes", (60, 50), recipe=recipe)
+    (block, *_) = build(load([tmp_path], "base2new"), "base2new")
+    named = plots.named(block.methods)
+    found = looks(named)
+    assert len({(look.number, look.carried) for look in found}) == len(SIXTEEN) + len(carriers)
+    assert len({(look.colour, str(look.dashes), look.carried) for look in found[:9]}) == 9  # lines of one family
+    by_label = {look.label: look for look in found}
+    for alone, carried in (("CoOp", "CoOp + SHIP"), ("GDA", "GDA + SHIP"), ("LP++", "LP++ + SHIP")):
+        one, other = by_label[alone], by_label[carried]
+        assert (one.number, one.colour) == (other.number, other.colour)
+        shapes = [look.artists([0], [0])[0].get_marker() for look in (one, other)]
+        assert shapes == ["o", DIAMOND[0]]
+        assert (one.face, other.face) == ("white", one.colour)
+    families = {name.family: look.colour for name, look in zip(named, found, strict=True)}
+    assert families.items() >= COLOURS.items()
+    assert len(set(families.values())) == len(families)
+
+
+def test_colours_of_families_differ_in_lightness_or_are_safe_for_colour_blind_readers():
+    """Okabe and Ito's palette, of which no colour is taken twice."""
+    pytest.importorskip("matplotlib")
+    from report.looks import COLOURS
+
+    palette = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
+    assert set(COLOURS.values()) <= palette
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_ships_variants_on_one_method_have_numbers_of_their_own(write, tmp_path):
+    pytest.importorskip("matplotlib")
+    from report.looks import looks
+
+    write("CoOp", "shapes", (60, 40), recipe="shapes")
+    for recipe in ("shapes", "shapes_kl_low"):
+        write("SHIP", "shapes", (60, 50), recipe=recipe)
+    (block, *_) = build(load([tmp_path], "base2new"), "base2new")
+    assert [look.number for look in looks(plots.named(block.methods))] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("wanted", [[1, 1, 1, 1], [9.9, 9.9, 9.9], [0, 5, 5.2, 10], []])
+def test_numbers_beside_curves_do_not_cover_each_other(wanted):
+    pytest.importorskip("matplotlib")
+    from report.figures import spread
+
+    places = spread(wanted, 1.0, 0.0, 10.0)
+    assert all(after - before >= 1 - 1e-9 for before, after in zip(places, places[1:], strict=False))
+    assert all(0 <= place <= 10 for place in places)
+    if wanted == [0, 5, 5.2, 10]:
+        assert places == pytest.approx([0.5, 5, 6, 9.5])
+
+
+def test_the_legend_of_many_methods_takes_nothing_from_the_picture(write, drawn):
+    for place, trainer in enumerate(SIXTEEN):
+        write(trainer, "shapes", (60 + place / 2, 40 + place), recipe="shapes")
+    figure = drawn()["scatter_shapes_16shots"]
+    figure.draw_without_rendering()
+    (legend,), (axes,) = figure.legends, figure.axes
+    assert len(legend.get_texts()) == 16
+    assert legend.get_window_extent().x1 <= figure.bbox.width
+    assert axes.get_window_extent().height / figure.dpi > 2
+    assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
 
 
 @pytest.mark.parametrize(

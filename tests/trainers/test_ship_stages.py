@@ -75,6 +75,15 @@ def test_a_cache_has_as_many_synthesized_keys_of_each_new_class_as_it_has_images
     torch.testing.assert_close(keys[3 * images :], text_features(trainer, NEW).repeat_interleave(images, dim=0))
 
 
+def test_where_views_are_taken_apart_a_new_class_has_as_many_synthesized_features(ship):
+    pairs = ("TRAINER.SHIP.CLASSIFIER", "GDA", "TRAINER.GDA.VIEWS", 3, "TRAINER.SHIP.SYNTHESIS", "text")
+    trainer = ship(*pairs, "TRAINER.FEATURES.VIEWS", 3)
+    trainer.before_train()
+    features, labels = trainer.features_to_remember()
+    assert torch.bincount(labels).tolist() == 6 * [3 * 4]
+    torch.testing.assert_close(features[3 * 12 :], text_features(trainer, NEW).repeat_interleave(12, dim=0))
+
+
 def test_a_cache_of_all_classes_has_synthesized_keys_of_the_same_classes(ship):
     trainer = ship(*CACHE, classes="all")
     trainer.before_train()
@@ -89,7 +98,8 @@ def test_a_cache_votes_for_the_new_class_that_a_key_is_of(ship):
     values = cache.values(BASE + NEW)
     assert values.argmax(dim=1).tolist() == [label for label in range(6) for _ in range(4)]
     features = text_features(trainer, NEW)
-    votes = trainer.classifier.cache_logits(trainer.classifier.affinities(features), torch.tensor(100.0), values)
+    affinities = trainer.classifier.affinities(features)
+    votes = trainer.classifier.cache_logits(affinities, torch.tensor(100.0), values)
     assert votes.argmax(dim=1).tolist() == [3, 4, 5]
 
 

@@ -107,6 +107,24 @@ def test_a_caches_keys_are_the_normalized_mean_of_an_images_views(pairs, ship):
     assert labels.tolist() == [item.label for item in trainer.dm.dataset.train_x]
 
 
+@pytest.mark.parametrize("banked", [0, 3])
+def test_a_method_that_takes_views_apart_remembers_each_of_its_first_ones(banked, ship):
+    pairs = ("TRAINER.NAME", "GDA", "TRAINER.GDA.PREC", "fp32", "TRAINER.GDA.VIEWS", 2)
+    trainer = ship(*pairs, "TRAINER.FEATURES.VIEWS", banked)
+    features, labels = trainer.features_to_remember()
+    assert torch.equal(features, trainer.encode_views(2).features.flatten(end_dim=1))
+    assert labels.tolist() == 2 * [item.label for item in trainer.dm.dataset.train_x]
+
+
+def test_a_method_of_no_views_remembers_what_the_test_would_see(ship):
+    trainer = ship("TRAINER.NAME", "LinearProbe", "TRAINER.LINEARPROBE.PREC", "fp32", "TRAINER.FEATURES.VIEWS", 3)
+    features, labels = trainer.features_to_remember()
+    items = trainer.dm.dataset.train_x
+    images = torch.stack([trainer.test_loader.dataset.transform(make_inputs.Image.open(i.impath)) for i in items])
+    torch.testing.assert_close(features, trainer.backbone.encode_image(images), atol=1e-5, rtol=1e-5)
+    assert labels.tolist() == [item.label for item in items]
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_evaluation_features_are_those_of_the_splits_own_images(split, ship):
     """Also where they are read from the cache."""
