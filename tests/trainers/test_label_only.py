@@ -86,7 +86,7 @@ def test_balanced_a_cache_has_as_many_keys_of_each_class(ship, few):
     cache = ("TRAINER.SHIP.CLASSIFIER", "TipAdapterF", "TRAINER.SHIP.SYNTHESIS", "text")
     trainer = ship(*ONLY, *SMALL, *BALANCE, *cache, classes="all")
     trainer.choose_classes()
-    _, labels = trainer.mean_features()
+    _, labels = trainer.features_to_remember()
     assert torch.bincount(labels).tolist() == [4] * 6
 
 

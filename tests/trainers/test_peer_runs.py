@@ -1,7 +1,11 @@
 """KgCoOp, ProGrad, TaskRes and CLAP's family against every recorded run of their authors' code."""
 
+import math
+
 import pytest
 import torch
+from torch.nn.functional import normalize
+from torch.optim.lr_scheduler import LambdaLR
 
 from tests.golden import peer_runs
 from tests.golden.peer_runs import RUNS
@@ -77,10 +81,8 @@ def test_learns_as_the_authors_code(name, pets, tiny_clip, tmp_path, encoded):
     check_new_classes(name, trainer, pets, tiny_clip)
 
 
-@pytest.mark.parametrize("name", runs_of("CLAP"))
-def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path, monkeypatch):
-    trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
-    check_settings(trainer.cfg, name)
+def give_pool(trainer, monkeypatch) -> None:
+    """Has the trainer take CLAP's pool, as its authors' code makes it, for the features of the training images."""
     pooled = []
 
     def remembered() -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,8 +96,15 @@ def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path,
         made.length = len(trainer.image_loader)  # an epoch takes no more features than there are images
         return made
 
-    monkeypatch.setattr(trainer, "mean_features", remembered)
+    monkeypatch.setattr(trainer, "features_to_remember", remembered)
     monkeypatch.setattr(trainer, "feature_batches", batches)
+
+
+@pytest.mark.parametrize("name", runs_of("CLAP"))
+def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path, monkeypatch):
+    trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    check_settings(trainer.cfg, name)
+    give_pool(trainer, monkeypatch)
     steps = peer_runs.run(trainer, name, tiny_clip)
     if "multipliers" in RUNS[name]:
         found = trainer.classifier.learned.multipliers.tolist()
@@ -103,3 +112,72 @@ def test_learns_from_a_pool_as_the_authors_code(name, pets, tiny_clip, tmp_path,
     check_steps(name, steps)
     if "logits" in RUNS[name]:  # of all classes there are none
         check_logits(trainer, name)
+
+
+def without_lag(trainer) -> None:
+    """The cosine begins with the first epoch, and the warm-up takes that one's place."""
+    rates = [
+        trainer.cfg.OPTIM.WARMUP_CONS_LR / trainer.cfg.OPTIM.LR,
+        *((1 + math.cos(math.pi * e / 3)) / 2 for e in (1, 2, 3)),
+    ]
+    for group in trainer.optimizer.param_groups:
+        group["lr"] = trainer.cfg.OPTIM.LR
+    trainer.scheduler = LambdaLR(trainer.optimizer, lambda epoch: rates[epoch])
+
+
+def without_projection(trainer) -> None:
+    trainer.classifier.projected = lambda own, against: own
+
+
+def with_normalized_base(trainer) -> None:
+    trainer.classifier.base = normalize(trainer.classifier.base, dim=-1)
+
+
+def with_summed_constraint(trainer) -> None:
+    remember, learned = trainer.classifier.remember, trainer.classifier.learned
+
+    def remember_more(*batch) -> None:
+        remember(*batch)
+        learned.multipliers *= len(learned.multipliers)
+
+    trainer.classifier.remember = remember_more
+
+
+def without_multipliers(trainer) -> None:
+    trainer.classifier.remember = lambda features, labels: None  # they stay 1
+
+
+def with_another_scale(trainer) -> None:
+    trainer.classifier.options.ALPHA = 1.0
+
+
+ERRORS = [
+    (without_lag, "KgCoOp/reseeded_fp32_teacher/seed1/base"),
+    (without_lag, "ProGrad/reseeded/seed1/base"),
+    (without_lag, "TaskRes/reseeded_lr0.02/seed1/base"),
+    (without_lag, "CLAP/reseeded_ZS_l2/seed1/base"),
+    (without_projection, "ProGrad/reseeded/seed1/base"),
+    (without_projection, "ProGrad/reseeded_photo_of_a_coop_teacher/seed1/all"),
+    (with_normalized_base, "TaskRes/reseeded_lr0.02/seed1/base"),
+    (with_normalized_base, "CLAP/reseeded_ZS_none/seed1/base"),
+    (with_another_scale, "TaskRes/reseeded_lr0.02/seed1/base"),
+    (with_summed_constraint, "CLAP/reseeded_ZS_l2/seed1/base"),
+    (without_multipliers, "CLAP/reseeded_ZS_l2/seed1/base"),
+]
+
+
+@pytest.mark.parametrize(("error", "name"), ERRORS, ids=lambda part: getattr(part, "__name__", part))
+def test_a_deliberate_error_shows_in_the_losses(error, name, pets, tiny_clip, tmp_path, monkeypatch):
+    """The records can tell: by five times the wider tolerance, and in the losses, not in the learning rates alone."""
+    trainer = peer_runs.build(name, pets, tiny_clip, tmp_path / "run")
+    if name.startswith("CLAP"):
+        give_pool(trainer, monkeypatch)
+    error(trainer)
+    steps = peer_runs.run(trainer, name, tiny_clip)
+    column = COLUMNS[peer_runs.trainer_of(name)]["loss"]
+    gaps = [
+        abs(step.printed["loss"] - row[column]) for step, row in zip(steps, peer_runs.recorded(name), strict=True)
+    ]
+    assert max(gaps) > 5 * 2e-4
+    with pytest.raises(AssertionError, match="loss"):
+        check_steps(name, steps)

@@ -93,7 +93,8 @@ class TextResiduals(FeatureClassifier):
 
     def training_batches(self, batches: Batches) -> Batches:
         """Has rows of all classes that are trained among: with SHIP, the new ones too."""
-        self.learned.own(self.classes, self.first_rows(len(self.classes)))
+        if self.learned.owners != self.classes:
+            self.learned.own(self.classes, self.first_rows(len(self.classes)))
         return batches
 
     def residuals(self) -> Tensor:
