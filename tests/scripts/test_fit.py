@@ -131,7 +131,7 @@ def test_bad_input_ends_in_a_line(birds, run, tmp_path):
         (birds, ("--method", "tip_adapter", "--without-pictures", "fox"), "train SHIP on it"),
         (birds, ("--output", blocked / "run"), "cannot be read or written: Not a directory"),
         (hollow, (), "crow has no images"),
-        (tmp_path / "empty", (), "has no folders of classes"),
+        (tmp_path / "empty", (), "has no class folders with pictures"),
         (tmp_path / "nowhere", (), "There is no folder"),
     ):
         status, _, err = run(folder, *words)
