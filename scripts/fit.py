@@ -154,8 +154,9 @@ def zero_shot(args: argparse.Namespace, output: Path, names: Sequence[str]) -> N
     print(f"No pictures of any class: this is zero-shot CLIP among {len(names)} names, and nothing is trained")
     recipe = find_method("zsclip").with_recipe(args.recipe).recipe("base2new", "", -1)
     words = arguments(args, "ZeroshotCLIP", recipe, output, [*settings(args, recipe, 1), *args.pairs])
-    cfg = setup_cfg(train.parse_args(words))
-    train.check(cfg, train.parse_args([*words[:1], "--eval-only"]))
+    parsed = train.parse_args(words)
+    cfg = setup_cfg(parsed)
+    train.check(cfg, parsed)
     with run_folder.locked(cfg.OUTPUT_DIR):
         run_folder.complete_record(run_folder.RequestedRun(cfg, default_cfg(), EVALUATION))
         trainer = without_images(TRAINERS["ZeroshotCLIP"], cfg, Classes.of(names))

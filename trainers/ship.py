@@ -75,10 +75,13 @@ class SHIP(FeatureTrainer):
             load_state(nn.ModuleDict({"prompt_vae": self.vae}), path, self.backbone.identity, whole=False)
             print(f"PromptVAE of {path}: features of all classes are synthesized, no image is trained on")
         elif needs_training(options.SYNTHESIS) and self.start_epoch == 0:  # else the checkpoint holds stage 1
-            self.writer = VAESynthesizer(self.vae, self.backbone, self.known_classes)
-            watch = CollapseWatch()
-            self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
+            self.first_stage()
         self.vae.requires_grad_(False)
+
+    def first_stage(self) -> None:
+        self.writer = VAESynthesizer(self.vae, self.backbone, self.known_classes)
+        watch = CollapseWatch()
+        self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""

@@ -1,0 +1,72 @@
+"""Training on features that are there already: the same trainer and loop, without a dataset or files of its own."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+from dassl.utils import set_random_seed
+from torch import Tensor
+from yacs.config import CfgNode
+
+from ..features.batches import FeatureBank
+from ..run.classes import Classes
+from .feature_trainer import FeatureTrainer
+
+
+class FromFeatures:
+    """In front of a trainer's class: it trains on features (N, D) and labels (N,), and writes nothing."""
+
+    given: tuple[Tensor, Tensor]
+    known: Classes
+    names: Classes  # of classes of which only the names are known
+
+    def build_data_loader(self) -> None:
+        features, labels = self.given
+        classes = self.known + self.names
+        items = [SimpleNamespace(label=int(label), classname=classes[int(label)], impath="") for label in labels]
+        dataset = SimpleNamespace(
+            classnames=list(classes),
+            class_ids=classes.ids,
+            class_list=classes.among,
+            label_only=list(range(len(self.known), len(classes))),
+            train_x=items,
+            val=None,
+            test=[],
+        )
+        self.lab2cname, self.num_classes, self.num_source_domains = dict(enumerate(classes)), len(classes), 0
+        self.dm = SimpleNamespace(dataset=dataset, num_classes=len(classes), lab2cname=self.lab2cname)
+        size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
+        self.image_loader = self.train_loader_x = FeatureBank(features[None], labels).batches(size, self.drop_last)
+        self.image_loader.dataset = None
+        self.train_loader_u = self.val_loader = self.test_loader = None
+
+    def bank(self) -> FeatureBank:
+        features, labels = (part.to(self.device) for part in self.given)
+        return FeatureBank(features[None], labels)
+
+    def init_writer(self, log_dir: str) -> None:
+        pass
+
+    def save_model(self, *args, **kwargs) -> None:
+        pass
+
+    def resume_model_if_exist(self, directory: str) -> int:
+        return 0
+
+
+def on_features(
+    trainer: type[FeatureTrainer],
+    cfg: CfgNode,
+    features: Tensor,
+    labels: Tensor,
+    known: Sequence[str],
+    names: Sequence[str] = (),
+    **parts: object,
+) -> FeatureTrainer:
+    """A trainer with features (N, D) and labels (N,) of known classes, and other classes by name; `train` is next.
+
+    It begins with the configuration's seed; `parts` are attributes and methods that stand for the trainer's own.
+    """
+    given = {"given": (features, labels), "known": Classes.of(known), "names": Classes.of(names), **parts}
+    if cfg.SEED >= 0:
+        set_random_seed(cfg.SEED)
+    return type(trainer.__name__, (FromFeatures, trainer), given)(cfg)

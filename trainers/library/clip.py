@@ -1,0 +1,80 @@
+"""CLIP from Python: pictures and class names to features."""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import torch
+from dassl.data.transforms import build_transform
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..blocks.clip.backbone import Backbone, load_backbone
+from ..blocks.clip.prompts import DEFAULT_TEMPLATE
+from ..blocks.clip.wording import Wording
+from ..blocks.engine.images import read_image
+from ..blocks.features.batches import FullBatches, extract_alone
+from ..blocks.run.randomness import own_random_numbers
+from .settings import base_config
+
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]  # of CLIP's training images
+Picture = str | Path | Image.Image
+
+
+class Clip:
+    """A frozen CLIP; see load_clip."""
+
+    def __init__(self, name: str, backbone: Backbone) -> None:
+        self.name, self.backbone = name, backbone
+        size = backbone.resolution
+        pixels = {"INPUT.PIXEL_MEAN": MEAN, "INPUT.PIXEL_STD": STD, "INPUT.INTERPOLATION": "bicubic"}
+        cfg = base_config(**pixels, **{"INPUT.SIZE": (size, size)})
+        with redirect_stdout(io.StringIO()):
+            self.transform = build_transform(cfg, is_train=False)
+
+    @property
+    def feature_dim(self) -> int:
+        return self.backbone.feature_dim
+
+    def encode_images(self, pictures: Sequence[Picture], batch_size: int = 100) -> Tensor:
+        """L2-normalized features (N, D) of picture files or PIL images, as a run's test sees them, in one batch size.
+
+        Raises ImageError, which names the file, for one that cannot be read.
+        """
+        encoder, loading = FullBatches(self.backbone.image, batch_size), {"batch_size": batch_size}
+        with own_random_numbers(0), torch.no_grad():
+            return extract_alone(
+                encoder, self.backbone.device, loading, _Given(pictures, self.transform), "pictures"
+            )[0]
+
+    def encode_text(self, classnames: Sequence[str], template: str | Sequence[str] = DEFAULT_TEMPLATE) -> Tensor:
+        """L2-normalized features (C, D) of class names in a template, or averaged over several."""
+        templates = (template,) if isinstance(template, str) else tuple(template)
+        return Wording(templates=templates).features(self.backbone, classnames)
+
+
+class _Given(Dataset):
+    """Pictures with the transform applied."""
+
+    def __init__(self, pictures: Sequence[Picture], transform) -> None:
+        self.pictures, self.transform = list(pictures), transform
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, row: int) -> dict:
+        one = self.pictures[row]
+        image = one.convert("RGB") if isinstance(one, Image.Image) else read_image(one)
+        return {"img": self.transform(image), "label": row}
+
+
+def load_clip(name: str, device: str | None = None) -> Clip:
+    """CLIP by one of its names, such as "ViT-B/16" (downloaded the first time), or by the path of a checkpoint.
+
+    In fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    with own_random_numbers(0):
+        return Clip(str(name), load_backbone(str(name), "fp32", device))
