@@ -74,7 +74,7 @@ class PromptLearner(nn.Module):
                 "Evaluate on the classes that it was trained on, or train with CSC False."
             )
         n_ctx = self.ctx.shape[-2]
-        self._rows = rows if self.class_specific else None
+        self._rows = torch.tensor(rows, device=self._encoder[0].device) if self.class_specific else None
         self._suffixes = ClassSuffixes.of(self._encoder[0], classes, self.context, n_ctx)
         half = n_ctx // 2
         before = {"end": n_ctx, "middle": half, "front": 0}[self.position]
@@ -87,7 +87,7 @@ class PromptLearner(nn.Module):
         suffixes = self._suffixes
         context, suffix = list(range(n_ctx)), list(range(n_ctx, n_ctx + suffixes.embeddings.shape[1]))
         rows = [context[:before] + suffix[:name] + context[before:] + suffix[name:] for name in suffixes.name_lengths]
-        return torch.tensor(rows, device=suffixes.eot.device)
+        return torch.tensor(rows, device=suffixes.embeddings.device)
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Prefix (1, P, W), suffixes (C, S, W) and EOT positions (C,), for TextEncoder.forward."""

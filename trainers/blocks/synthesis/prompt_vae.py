@@ -88,7 +88,7 @@ def annealed(weight: float, epoch: int, epochs: int) -> float:
 
 def negative_elbo(
     vae: PromptVAE, write: Write, features: Tensor, labels: Tensor, kl_weight: float, free_bits: float = 0.0
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Stage 1's loss, reconstruction + kl_weight · KL, and what to print of it.
 
     Where a dimension's KL is below `free_bits` nats it costs that much, so that nothing pushes it lower
@@ -97,5 +97,5 @@ def negative_elbo(
     mean, log_var = vae.encode(features)
     reconstruction = reconstruction_loss(write(reparameterize(mean, log_var), labels), features)
     kl = kl_divergence(mean, log_var)
-    summary = {"rec": reconstruction.item(), "kl": kl.sum().item(), "active": active_units(mean).item()}
+    summary = {"rec": reconstruction.detach(), "kl": kl.detach().sum(), "active": active_units(mean)}
     return reconstruction + kl_weight * kl.clamp(min=free_bits).sum(), summary

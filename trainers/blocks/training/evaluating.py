@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.classes import Classes
 from ..run.files import cannot_write, sha256_of
-from ..run.memory import is_out_of_memory, memory_for
+from ..run.memory import is_of_gpu, is_out_of_memory, memory_for
 from ..run.results import TRAINING, read_record, run_record, write_record
 from . import gzsl
 from .resumable import ResumableTrainer
@@ -57,7 +57,8 @@ class EvaluatingTrainer(ResumableTrainer):
             about = {"mode": self.mode, "split": split, "training": self.trained, "seconds": self.seconds}
             checkpoint = self.model_record.get("checkpoint") or self.own_checkpoint()
             model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
-            write_record({**record, **about, **model, "code": self.code}, self.cfg.OUTPUT_DIR)
+            said = {"code": self.code, "numerics": self.numerics.in_effect}
+            write_record({**record, **about, **model, **said}, self.cfg.OUTPUT_DIR)
         return metrics["accuracy"]
 
     def own_checkpoint(self) -> dict | None:
@@ -128,8 +129,8 @@ class EvaluatingTrainer(ResumableTrainer):
         self.tune()
         try:
             super().save_model(*args, **kwargs)
-        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-            if is_out_of_memory(error):
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError, too
+            if is_out_of_memory(error) or is_of_gpu(error):
                 raise
             raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
 

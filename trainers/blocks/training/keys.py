@@ -130,19 +130,23 @@ TEXT_CHUNK = Key(
     "prompts encoded at once; 0: all; -1: as many as a share of free memory holds",
 )
 
+TF32 = Key(False, TRUTH, "on a GPU, round inputs of fp32 products and convolutions to TF32: faster, less exact")
+EVERYWHERE = {"TEXT_CHUNK": TEXT_CHUNK, "TF32": TF32}  # of TRAINER, for all methods
+
 
 def declared() -> dict[str, Keys]:
     """By section, the keys that this project adds to Dassl's."""
     methods = {f"TRAINER.{method.node}": method.keys for method in METHODS.values() if method.keys}
     own = {"TRAINER.FEATURES": FEATURES, "TRAINER.GZSL": gzsl.KEYS}
-    return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK}, **own}
+    return {**methods, "TRAINER.SHIP": ship_keys.KEYS, "TRAINER": EVERYWHERE, **own}
 
 
 def extend_cfg(cfg: CfgNode) -> None:
     """Adds the keys of this project, but for sections that are there: a checkout of CoOp has its own."""
     if "FEATURES" in cfg.TRAINER:
         return
-    cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
+    for name, key in EVERYWHERE.items():
+        cfg.TRAINER[name] = key.default
     for section, keys in declared().items():
         name = section.partition(".")[2]
         if name and name not in cfg.TRAINER:
