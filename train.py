@@ -132,8 +132,6 @@ def execute(args: argparse.Namespace, cfg: CfgNode, requested: run_folder.Reques
     setup_logger(cfg.OUTPUT_DIR)
     if args.deterministic:
         be_deterministic()
-    elif torch.cuda.is_available() and cfg.USE_CUDA:
-        torch.backends.cudnn.benchmark = True
 
     print(opening(requested, ENGINE))
     write_config(cfg, cfg.OUTPUT_DIR)

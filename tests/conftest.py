@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-import compat
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # golden figures and tolerances are the CPU's; read when CUDA starts
+
+import compat  # noqa: E402
 
 compat.ensure()
 os.environ.setdefault("PYTHON", sys.executable)  # for scripts: the tests' own, if no environment is active

@@ -89,9 +89,9 @@ def parts_of(backbone: Backbone) -> Iterator[list[int]]:
     """How many prompts the text encoder is run on at once, with gradients or not."""
     sizes, run = [], backbone.text.run_suffix
 
-    def noted(past: list, suffix: Tensor, eot: Tensor) -> Tensor:
+    def noted(past: list, suffix: Tensor, ends: Sequence[int]) -> Tensor:
         sizes.append(len(past[0][0]) * len(suffix))
-        return run(past, suffix, eot)
+        return run(past, suffix, ends)
 
     with mock.patch.object(backbone.text, "run_suffix", noted):
         yield sizes

@@ -3,9 +3,11 @@
 import functools
 
 import pytest
+import torch
 
 from tests.trainers.outcomes import outcome, unequal
 from trainers.blocks.errors import InputError
+from trainers.blocks.run import state as run_state
 from trainers.blocks.run import states as resume
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 16, "TRAINER.SHIP.GENERATOR_DIM", 16)
@@ -154,3 +156,28 @@ def test_best_model_on_validation_is_not_chosen_on_test_images(ship):
     trainer.val_loader = None  # as where a dataset has no validation images
     with pytest.raises(InputError, match="best_val needs validation images"):
         trainer.train()
+
+
+def test_run_that_goes_on_elsewhere_says_so_and_takes_up_the_state(ship, tmp_path, capsys):
+    killed(ship(), 3)
+    states = resume.StateFolder(tmp_path / "run")
+    about, state = states.newest()
+    elsewhere = {"device": "NVIDIA H100", "precision": "amp", "tf32": False}
+    states.write(resume.SavedState({**about, "numerics": elsewhere}, state))
+    ship().train()
+    began, now = "began with device NVIDIA H100, precision amp, tf32 False", "device cpu, precision fp32, tf32 False"
+    assert f"{began}, and goes on with {now}" in capsys.readouterr().out
+
+
+def test_run_that_goes_on_where_it_began_says_nothing_of_that(ship, capsys):
+    killed(ship(), 3)
+    ship().train()
+    assert "began with" not in capsys.readouterr().out
+
+
+def test_state_of_a_run_without_loss_scaling_is_taken_up_with_it():
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    parts = layer, optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    stored = run_state.collect(*parts, torch.amp.GradScaler("cpu", enabled=False))
+    run_state.restore(stored, *parts, torch.amp.GradScaler("cpu", enabled=True))

@@ -88,7 +88,7 @@ def train_vae(vae: PromptVAE, backbone: Backbone, cfg, monkeypatch) -> list[tupl
         stage.optimizer.zero_grad()
         loss.backward()
         stage.optimizer.step()
-        found.append((loss.item(), printed["rec"]))
+        found.append((loss.item(), printed["rec"].item()))
     return found
 
 

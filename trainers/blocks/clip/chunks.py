@@ -13,6 +13,7 @@ from ..errors import InputError
 SHARE = 0.4  # of the memory that is free at the start of a run
 CEILING = {"cpu": 4 * 2**30}  # bytes: other programs want memory too; a GPU's belongs to the run
 AUTOMATIC, ALL = -1, 0
+MOST = 65_535  # prompts in one call of attention: CUDA's grids have no room for more
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class Chunks:
     def prompts(self, count: int, bytes_each: int, bytes_most: int) -> int:
         """How many of `count` prompts to encode at once: all, or where these do not fit a power of two.
 
-        bytes_each is what one takes on average, bytes_most the longest.
+        bytes_each is what one takes on average, bytes_most the longest. Never more than MOST.
         """
         if self.size != AUTOMATIC:
-            return self.size or count
-        if count * bytes_each <= self.budget:
-            return count
-        return 2 ** (max(1, self.budget // bytes_most).bit_length() - 1)
+            fitting = self.size or count
+        elif count * bytes_each <= self.budget:
+            fitting = count
+        else:
+            fitting = 2 ** (max(1, self.budget // bytes_most).bit_length() - 1)
+        return min(fitting, MOST)
 
 
 def cuts(groups: int, each: int, size: int) -> Iterator[tuple[slice, slice]]:

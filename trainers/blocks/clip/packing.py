@@ -1,5 +1,7 @@
 """Tokens of prompts of unlike length: padded to the longest, or packed one behind another without padding."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -7,10 +9,10 @@ WASTE = 0.25  # share of padding from which on packing is chosen; below, little 
 
 
 class Padded:
-    """Prompts (B, S, C) as they are; eot (B,) is each one's last token."""
+    """Prompts (B, S, C) as they are; eot (B,), on the CPU, is each one's last token."""
 
-    def __init__(self, eot: Tensor) -> None:
-        self.rows, self.eot = torch.arange(len(eot), device=eot.device), eot
+    def __init__(self, eot: Tensor, device: torch.device) -> None:
+        self.rows, self.eot = torch.arange(len(eot), device=device), eot.to(device)
 
     def pack(self, x: Tensor) -> Tensor:
         return x
@@ -26,11 +28,10 @@ class Padded:
 class Packed:
     """The T tokens up to the last of each prompt, (T, C); what stands behind it is zero when unpacked."""
 
-    def __init__(self, eot: Tensor, length: int) -> None:
-        self.shape = (len(eot), length)
-        positions = torch.arange(length, device=eot.device)
-        self.rows = (positions <= eot[:, None]).flatten().nonzero()[:, 0]
-        self.ends = (eot + 1).cumsum(0) - 1
+    def __init__(self, eot: Tensor, length: int, device: torch.device) -> None:
+        self.shape, self.eot = (len(eot), length), eot.to(device)
+        self.rows = (torch.arange(length) <= eot[:, None]).flatten().nonzero()[:, 0].to(device)
+        self.ends = ((eot + 1).cumsum(0) - 1).to(device)
 
     def pack(self, x: Tensor) -> Tensor:
         return x.flatten(0, 1).index_select(0, self.rows)
@@ -44,7 +45,10 @@ class Packed:
         return x[self.ends]
 
 
-def layout(eot: Tensor, length: int) -> Padded | Packed:
-    """How to lay out prompts with their last tokens at eot (B,), padded to `length`."""
-    tokens, places = int(eot.sum()) + len(eot), len(eot) * length
-    return Packed(eot, length) if places - tokens > WASTE * places else Padded(eot)
+def layout(ends: Sequence[int], length: int, device: torch.device) -> Padded | Packed:
+    """How to lay out prompts with their last tokens at `ends`, padded to `length`.
+
+    It is decided from Python's numbers: a GPU is not waited for.
+    """
+    tokens, places, eot = sum(ends) + len(ends), len(ends) * length, torch.tensor(ends)
+    return Packed(eot, length, device) if places - tokens > WASTE * places else Padded(eot, device)

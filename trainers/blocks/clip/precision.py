@@ -30,9 +30,13 @@ def encodes_in_bf16(name: str, device: torch.device) -> bool:
 
 
 class Precision:
-    """How a run computes, by CoOp's names; where the device cannot, fp32, and a line that says so."""
+    """How a run computes, by CoOp's names; where the device cannot, fp32, and a line that says so.
 
-    def __init__(self, name: str, device: torch.device) -> None:
+    `tf32`: whether a GPU's products and convolutions in fp32 may round their inputs to TF32, 10 bits of mantissa
+    instead of 23. PyTorch's own default has convolutions do so.
+    """
+
+    def __init__(self, name: str, device: torch.device, tf32: bool = False) -> None:
         if name not in PRECISIONS:
             raise InputError(f"PREC is {name!r}; it can be {', '.join(PRECISIONS)}.")
         if name in ("fp16", "amp", "mixed") and device.type != "cuda":
@@ -41,6 +45,9 @@ class Precision:
         self.name = name
         self.scaler = torch.amp.GradScaler(device.type, enabled=name == "amp")
         self._device_type = device.type
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        about = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        self.in_effect = {"device": about, "precision": self.name, "tf32": tf32 and device.type == "cuda"}
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self._device_type, enabled=self.name == "amp")

@@ -80,7 +80,7 @@ class ClassSuffixes:
     """The part of each class's prompt behind the context: [class name] [.] [EOT], as embeddings.
 
     sos (1, 1, W); embeddings (C, S, W), of which what comes after the EOT is never read; eot (C,), its position in
-    them; name_lengths, tokens of each class name.
+    them, on the CPU, where its values are needed; name_lengths, tokens of each class name.
     """
 
     sos: Tensor
@@ -101,12 +101,11 @@ class ClassSuffixes:
         return cls(
             sos=embeddings[:1, :1],
             embeddings=embeddings[:, 1 + n_ctx :],
-            eot=eot.to(device),
+            eot=eot,
             name_lengths=lengths,
         )
 
     def after(self, contexts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prompts with a context of their own each: contexts (B, M, W), labels (B,), for TextEncoder.forward."""
-        eot = self.eot[labels]
-        suffixes = self.embeddings[labels, : int(eot.max()) + 1]
+        eot, suffixes = self.eot[labels.cpu()], self.embeddings[labels]
         return self.sos, torch.cat([contexts.type(suffixes.dtype), suffixes], dim=1), contexts.shape[1] + eot

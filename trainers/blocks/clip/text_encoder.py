@@ -6,6 +6,8 @@ follows it, so it is run once, and every prompt attends to its keys and values; 
 In the last block only the EOT's row is read, so only that row is computed.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +36,7 @@ class TextEncoder(nn.Module):
         self.ln_final = model.ln_final
         self.text_projection = model.text_projection
         self.chunks = Chunks()  # how many prompts are encoded at once
+        self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
 
     @property
     def dtype(self) -> torch.dtype:
@@ -70,24 +73,27 @@ class TextEncoder(nn.Module):
     def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """Features (G, N, D), not normalized, of every suffix behind every prefix.
 
-        prefix (G, P, W) starts with SOS; suffix (N, S, W); eot (N,) is the EOT's position in its suffix.
+        prefix (G, P, W) starts with SOS; suffix (N, S, W); eot (N,) is the EOT's position in its suffix. A GPU waits
+        for nothing where eot is on the CPU, and else once.
         """
-        past, suffix = self.run_prefix(prefix), suffix[:, : int(eot.max()) + 1]
-        typical, longest = int(eot.sum()) / len(eot) + 1, suffix.shape[1]
+        ends = eot.tolist()
+        past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
+        typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
         bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
         size = self.chunks.prompts(len(prefix) * len(suffix), *bytes_each)
         if size >= len(prefix) * len(suffix):
-            return self.run_suffix(past, suffix, eot)
-        return self.run_parts(size, past, suffix, eot)
+            return self.run_suffix(past, suffix, ends)
+        return self.run_parts(size, past, suffix, ends)
 
-    def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, eot: Tensor) -> Tensor:
+    def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """What `run_suffix` gives, `size` prompts at a time."""
-        order = eot.argsort(stable=True)  # prompts of like length together
-        suffix, eot, rows = suffix[order], eot[order], []
+        order = torch.tensor(ends).argsort(stable=True)  # prompts of like length together
+        ends, order, rows = [ends[row] for row in order.tolist()], order.to(suffix.device), []
+        suffix = suffix[order]
         for group, part in cuts(len(past[0][0]), len(suffix), size):
             some = [(keys[group], values[group]) for keys, values in past]
-            trimmed = suffix[part, : int(eot[part][-1]) + 1]
-            rows.append(recomputed(self.run_suffix, some, trimmed, eot[part]).flatten(0, 1))
+            trimmed = suffix[part, : ends[part][-1] + 1]
+            rows.append(recomputed(self.run_suffix, some, trimmed, ends[part]).flatten(0, 1))
         return torch.cat(rows).unflatten(0, (-1, len(suffix)))[:, order.argsort()]
 
     def bytes_each(self, past: list[KeysValues], suffix: Tensor, tokens: float) -> int:
@@ -96,6 +102,19 @@ class TextEncoder(nn.Module):
         layers = len(self.blocks) if learning else 1
         numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
         return int(layers * self.width * numbers * self.blocks_dtype.itemsize)
+
+    def past_of(self, prefix: Tensor) -> list[KeysValues]:
+        """What `run_prefix` gives; of the same SOS alone, in which nothing is learned, it is kept."""
+        if prefix.shape[:2] != (1, 1) or prefix.requires_grad:
+            return self.run_prefix(prefix)
+        weights, autocast = self.blocks[0].attn.in_proj_weight, torch.is_autocast_enabled(prefix.device.type)
+        state = (prefix._version, weights.data_ptr(), weights._version, weights.dtype, autocast)
+        if self._kept is None or self._kept[0][0] is not prefix or self._kept[0][1] != state:
+            past = self.run_prefix(prefix)
+            if any(part.requires_grad for pair in past for part in pair):
+                return past  # of a tower that is trained
+            self._kept = (prefix, state), past
+        return self._kept[1]
 
     def run_prefix(self, prefix: Tensor) -> list[KeysValues]:
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
@@ -108,18 +127,18 @@ class TextEncoder(nn.Module):
                 x = _residual(block, x, _attend(block.attn, _queries(block.attn, x_in), past[-1], visible))
         return past
 
-    def run_suffix(self, past: list[KeysValues], suffix: Tensor, eot: Tensor) -> Tensor:
+    def run_suffix(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
-        x, eot = x.expand(groups, *x.shape).flatten(0, 1), eot.repeat(groups)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x), layout(eot, x.shape[1])
+        x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
+        visible, tokens = _causal(shared, x), layout([*ends] * groups, x.shape[1], x.device)
         x = tokens.pack(x)
         for block, before in zip(self.blocks, past, strict=True):
             attn, x_in = block.attn, block.ln_1(x)
             present = _with_past(before, _heads(attn, tokens.unpack(_keys_values(attn, x_in))))
             if block is self.blocks[-1]:  # the EOT's row alone
-                queries, rows = _queries(attn, tokens.last(x_in))[:, None], visible[eot][:, None, None]
+                queries, rows = _queries(attn, tokens.last(x_in))[:, None], visible[tokens.eot][:, None, None]
                 x = _residual(block, tokens.last(x), _attend(attn, queries, present, rows)[:, 0])
             else:
                 queries = tokens.unpack(_queries(attn, x_in))
@@ -134,9 +153,12 @@ class TextEncoder(nn.Module):
 
 
 def _causal(shared: int, x: Tensor) -> Tensor:
-    """Which of `shared` tokens and x's own (B, S, W) each of x's may see: (S, shared + S)."""
+    """What is added to scores of `shared` tokens and x's own (B, S, W), by each of x's: (S, shared + S).
+
+    0 for those that it may see and −∞ for the others; made of truth values, it would be made anew in every block.
+    """
     length = x.shape[1]
-    return torch.ones(length, shared + length, dtype=torch.bool, device=x.device).tril(shared)
+    return torch.full((length, shared + length), float("-inf"), dtype=x.dtype, device=x.device).triu(shared + 1)
 
 
 def _queries(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:

@@ -86,17 +86,20 @@ class Settings(NamedTuple):
     threads: int
     deterministic: bool
     benchmark: bool
+    tf32: bool
     start_method: str | None  # in a spawned process spawn is the default: seconds for each worker and pass
 
     @classmethod
     def here(cls) -> "Settings":
         numerics = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-        return cls(*numerics, torch.backends.cudnn.benchmark, multiprocessing.get_start_method(allow_none=True))
+        convolutions = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+        return cls(*numerics, *convolutions, multiprocessing.get_start_method(allow_none=True))
 
     def set(self) -> None:
         torch.set_num_threads(self.threads)
         torch.use_deterministic_algorithms(self.deterministic)
         torch.backends.cudnn.benchmark = self.benchmark
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
         multiprocessing.set_start_method(self.start_method, force=True)
 
 

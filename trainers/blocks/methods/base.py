@@ -22,7 +22,7 @@ from ..features.batches import Batches
 from ..keys import Key, Keys, defaults, one_of
 from ..run.classes import ByClasses, Classes
 
-Loss = tuple[Tensor, dict[str, float]]  # the loss, and what a training line shows beside it
+Loss = tuple[Tensor, dict[str, Tensor | float]]  # the loss, and what a training line shows beside it
 FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed_form")  # in the order of tables
 METHODS: dict[str, type["FeatureClassifier"]] = {}  # by the name of the trainer
 PREC = Key("fp16", one_of(*PRECISIONS), "numeric precision; without a GPU fp32 stands in for fp16, amp and mixed")
@@ -174,4 +174,4 @@ class FeatureClassifier(nn.Module):
 
 def cross_entropy_of(logits: Tensor, labels: Tensor) -> Loss:
     """Cross-entropy of logits (B, C), with the batch's accuracy in %."""
-    return cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0].item()}
+    return cross_entropy(logits, labels), {"acc": compute_accuracy(logits, labels)[0]}

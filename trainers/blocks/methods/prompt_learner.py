@@ -84,14 +84,15 @@ class PromptLearner(nn.Module):
         before = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[self.position]
         shared = 0 if self.class_specific else before
         order = self._token_order(suffixes, before, n_ctx)[:, shared:]
-        return rows if self.class_specific else None, suffixes, shared, order
+        rows = torch.tensor(rows, device=self._encoder[0].device) if self.class_specific else None
+        return rows, suffixes, shared, order
 
     @staticmethod
     def _token_order(suffixes: ClassSuffixes, before: int, n_ctx: int) -> Tensor:
         """For each class the order (C, M + S) of [context][suffix] with `before` context tokens before its name."""
         context, suffix = list(range(n_ctx)), list(range(n_ctx, n_ctx + suffixes.embeddings.shape[1]))
         rows = [context[:before] + suffix[:name] + context[before:] + suffix[name:] for name in suffixes.name_lengths]
-        return torch.tensor(rows, device=suffixes.eot.device)
+        return torch.tensor(rows, device=suffixes.embeddings.device)
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Prefix (1, P, W), suffixes (C, S, W) and EOT positions (C,), for TextEncoder.forward."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .made_by import KEY, check
-from .memory import is_out_of_memory
+from .memory import is_of_gpu, is_out_of_memory
 
 UPSTREAM_BUFFERS = ("token_prefix", "token_suffix")  # CoOp stores parts of its prompts that follow from class names
 
@@ -31,7 +31,7 @@ def load_state(module: nn.Module, path: Path, made_by: Mapping[str, str], whole:
     except InputError as error:
         raise InputError(f"{path} does not fit this run. {error}") from error
     except Exception as error:  # a damaged or forged file makes its readers raise almost anything
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or is_of_gpu(error):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}).") from error
@@ -56,6 +56,8 @@ def fill(module: nn.Module, state: Mapping[str, object]) -> NamedTuple:
     try:
         return module.load_state_dict(state, strict=False)
     except RuntimeError as error:
+        if is_out_of_memory(error) or is_of_gpu(error):
+            raise
         odd = [
             f"{name} is {tuple(state[name].shape)} there, and {tuple(shape)} in this run"
             for name, shape in own.items()

@@ -14,6 +14,7 @@ OUT = re.compile(
     "|Storage size calculation overflowed|Overflow when unpacking long",
     re.IGNORECASE,
 )
+OF_GPU = re.compile("CUDA error|CUBLAS_STATUS|CUDNN_STATUS|NCCL error|device-side assert")
 ASKED = re.compile(r"(?:tried|unable) to allocate ([\d.]+) ?(bytes|[KMGTPE]?i?B)", re.IGNORECASE)
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -25,6 +26,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, (RuntimeError, TypeError)) and bool(OUT.search(str(error)))
+
+
+def is_of_gpu(error: BaseException) -> bool:
+    """Whether a GPU or one of its libraries failed, which says nothing of the file that is being read, say."""
+    return isinstance(error, RuntimeError) and bool(OF_GPU.search(str(error)))
 
 
 def out_of_memory(error: BaseException, what: str, config: Mapping, *keys: str) -> InputError:

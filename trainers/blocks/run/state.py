@@ -28,7 +28,8 @@ def restore(
     learned.load_state_dict(state["learned"])
     optimizer.load_state_dict(state["optimizer"])
     restore_schedule(scheduler, state["scheduler"])
-    scaler.load_state_dict(state["scaler"])
+    if state["scaler"]:  # empty without amp, as on a CPU that the run began on
+        scaler.load_state_dict(state["scaler"])
     restore_random_state(state["random"])
 
 

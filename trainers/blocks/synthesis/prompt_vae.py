@@ -106,7 +106,7 @@ def negative_elbo(
     free_bits: float = 0.0,
     centres: Tensor | None = None,
     likelihood: str = "fixed",
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Stage 1's loss, reconstruction + kl_weight · KL, and what to print of it.
 
     Where a dimension's KL is below `free_bits` nats it costs that much, so that nothing pushes it lower
@@ -117,6 +117,6 @@ def negative_elbo(
     written = write(reparameterize(mean, log_var), labels)
     reconstruction = reconstruction_loss(written if vae.gap is None else written + vae.gap, features)
     kl = kl_divergence(mean, log_var)
-    summary = {"rec": reconstruction.item(), "kl": kl.sum().item(), "active": active_units(mean).item()}
+    summary = {"rec": reconstruction.detach(), "kl": kl.detach().sum(), "active": active_units(mean)}
     misfit = calibrated(reconstruction, features.shape[1]) if likelihood == "calibrated" else reconstruction
     return misfit + kl_weight * kl.clamp(min=free_bits).sum(), summary

@@ -12,7 +12,7 @@ from ..methods import FeatureClassifier
 from ..run.checkpoints import checkpoint_path, load_state
 from ..run.classes import Classes
 from ..run.files import cannot_write, sha256_of
-from ..run.memory import is_out_of_memory, memory_for
+from ..run.memory import is_of_gpu, is_out_of_memory, memory_for
 from ..run.results import TRAINING, read_record, run_record, write_record
 from . import gzsl
 from .resumable import ResumableTrainer
@@ -87,7 +87,8 @@ class EvaluatingTrainer(ResumableTrainer):
         model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
         classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
         held_out = {"held_out": self.held_out} if self.held_out else {}
-        write_record({**record, **about, **model, **classes, **held_out, "code": self.code}, self.cfg.OUTPUT_DIR)
+        made_by = {"code": self.code, "numerics": self.numerics.in_effect}
+        write_record({**record, **about, **model, **classes, **held_out, **made_by}, self.cfg.OUTPUT_DIR)
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""
@@ -170,8 +171,8 @@ class EvaluatingTrainer(ResumableTrainer):
         self.tune()
         try:
             super().save_model(*args, **kwargs)
-        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-            if is_out_of_memory(error):
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError, too
+            if is_out_of_memory(error) or is_of_gpu(error):
                 raise
             raise cannot_write(Path(self.output_dir, self.learned()[0]), error) from error
 

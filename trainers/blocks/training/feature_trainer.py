@@ -1,17 +1,20 @@
 """FeatureTrainer: one training loop for all methods that work on features of a frozen CLIP."""
 
-from collections.abc import Callable, Sequence
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from clip.model import VisionTransformer
 from dassl.data import DataManager
 from dassl.data.data_manager import DatasetWrapper
 from dassl.data.datasets import Datum
 from dassl.data.transforms import build_transform
 from dassl.optim import build_lr_scheduler, build_optimizer
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
@@ -42,7 +45,7 @@ from .evaluating import EvaluatingTrainer
 from .keys import check_values
 from .resumable import Loss, Stage
 
-FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl", "machine")  # what features' bits depend on
+FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl")  # what features' bits depend on
 PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
 PLAIN_STEPS = ("normalize", "instance_norm")  # of INPUT.TRANSFORMS, likewise
 SIZES = ("N_CTX", "REDUCTION", "VIEWS")  # keys by which methods grow, where they have them
@@ -156,12 +159,13 @@ class FeatureTrainer(EvaluatingTrainer):
         self._evaluation_features: dict[str, Batch] = {}
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
         self.held_out: dict = {}  # the penalty of calibrating.py, and where it comes from
-        self.numerics = Precision(self.options.PREC, self.device)
+        self.numerics = Precision(self.options.PREC, self.device, self.cfg.TRAINER.TF32)
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
         with memory_for(f"the backbone {name}", self.cfg, "MODEL.BACKBONE.NAME"):
             self.backbone = load_backbone(name, self.numerics.name, self.device, self.cfg.MODEL.BACKBONE.ACTIVATION)
         print(f"Activation: {self.backbone.activation}")
+        torch.backends.cudnn.benchmark = self.tries_convolutions()
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
@@ -176,6 +180,11 @@ class FeatureTrainer(EvaluatingTrainer):
             if module is not None:
                 mark(module, self.made_by)
                 self.register_learned(name, module.to(self.device))
+
+    def tries_convolutions(self) -> bool:
+        """Whether cuDNN is to time its algorithms: where a tower is made of convolutions, and bits may differ."""
+        bound = self.device.type != "cuda" or torch.are_deterministic_algorithms_enabled()
+        return not bound and not isinstance(self.backbone.model.visual, VisionTransformer)
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
@@ -259,14 +268,20 @@ class FeatureTrainer(EvaluatingTrainer):
 
     @cached_property
     def cache(self) -> FeatureCache:
-        """Features on disk, with all in the key that the bits of a feature depend on, but for what the view is."""
+        """Features on disk, with all in the key that the bits of a feature depend on, but for what the view is.
+
+        The number of threads is not in it, though it can decide the last bit: features are then those of the run that
+        encoded them, and runs that share the cores otherwise encode nothing again.
+        """
         about = {
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.model.visual),
             "activation": self.backbone.activation,
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
-            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type,
+            "device": self.numerics.in_effect,
+            "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
+            "machine": platform.machine(),
         }
         return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
 
@@ -379,17 +394,16 @@ class FeatureTrainer(EvaluatingTrainer):
     def forward_backward(self, batch: Batch) -> dict[str, float]:
         with self.numerics.autocast():
             loss, summary = self.stage.loss(*batch)
-        try:
-            self.detect_anomaly(loss)
-        except FloatingPointError as error:
-            raise self.diverged(loss, batch) from error
+        numbers = read_at_once({"loss": loss, **summary})
+        if not math.isfinite(numbers["loss"]):
+            raise self.diverged(loss, batch)
         self.numerics.step(loss, self.stage.optimizer)
         if self.stage.per_step or self.batch_idx + 1 == self.num_batches:
             self.stage.scheduler.step()
-        self.bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        self.bar.set_postfix(loss=f"{numbers['loss']:.4f}", refresh=False)
         self.bar.update()
         self.stop.check()
-        return {"loss": loss.item(), **summary}
+        return numbers
 
     def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
         """Gives each stage curves of its own, and stores what its last epoch came to, for results.json."""
@@ -402,6 +416,23 @@ class FeatureTrainer(EvaluatingTrainer):
 
     def get_current_lr(self, names=None) -> float:
         return self.stage.optimizer.param_groups[0]["lr"]
+
+
+def what_decides_on_cuda() -> dict[str, object]:
+    """What bits on a GPU depend on, beside the GPU and the precision, as JSON."""
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "tries": torch.backends.cudnn.benchmark,
+        "deterministic": [torch.backends.cudnn.deterministic, torch.are_deterministic_algorithms_enabled()],
+    }
+
+
+def read_at_once(values: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """Tensors of one number each, and numbers, as numbers: a GPU is waited for once."""
+    tensors = {name: value.detach().double().flatten() for name, value in values.items() if torch.is_tensor(value)}
+    read = dict(zip(tensors, torch.cat(list(tensors.values())).tolist(), strict=True)) if tensors else {}
+    return {name: read.get(name, value) for name, value in values.items()}
 
 
 def plain_view(options: CfgNode) -> dict:

@@ -141,6 +141,9 @@ TEXT_CHUNK = Key(
     "prompts encoded at once; 0: all; -1: as many as a share of free memory holds",
 )
 
+TF32 = Key(False, TRUTH, "on a GPU, round inputs of fp32 products and convolutions to TF32: faster, less exact")
+EVERYWHERE = {"TEXT_CHUNK": TEXT_CHUNK, "TF32": TF32}  # of TRAINER, for all methods
+
 
 BACKBONE = {
     "ACTIVATION": Key(
@@ -159,7 +162,7 @@ def declared() -> dict[str, Keys]:
         "DATASET": DATASET,
         **methods,
         "TRAINER.SHIP": ship_keys.KEYS,
-        "TRAINER": {"TEXT_CHUNK": TEXT_CHUNK},
+        "TRAINER": EVERYWHERE,
         **own,
     }
 
@@ -168,7 +171,8 @@ def extend_cfg(cfg: CfgNode) -> None:
     """Adds the keys of this project, but for sections that are there: a checkout of CoOp has its own."""
     if "FEATURES" in cfg.TRAINER:
         return
-    cfg.TRAINER.TEXT_CHUNK = TEXT_CHUNK.default
+    for name, key in EVERYWHERE.items():
+        cfg.TRAINER[name] = key.default
     for name, key in declared()["DATASET"].items():
         cfg.DATASET.setdefault(name, key.default)
     for section, keys in declared().items():

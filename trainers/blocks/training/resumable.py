@@ -22,7 +22,7 @@ from ..run.sources import comparable, sources_of
 from ..run.states import SavedState, StateFolder, StateSaver, write_failed
 from .epochs import EpochTrainer
 
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, float]]]
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, dict[str, Tensor | float]]]
 
 
 @dataclass
@@ -95,7 +95,7 @@ class ResumableTrainer(EpochTrainer):
         """Which state `state` is: that after so many epochs of the stage."""
         position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
         about = {"config": to_plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
-        return {**position, **about}
+        return {**position, **about, "numerics": self.numerics.in_effect}
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""
@@ -121,6 +121,12 @@ class ResumableTrainer(EpochTrainer):
         run_state.restore(state, *self.changing())
         self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
         print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
+        before, now = about.get("numerics"), self.numerics.in_effect
+        if before not in (None, now):
+            began, goes_on = (", ".join(f"{name} {value}" for name, value in some.items()) for some in (before, now))
+            print(
+                f"Warning: this run began with {began}, and goes on with {goes_on}; figures will be those of neither"
+            )
         return about["epoch"]
 
     def resume_model_if_exist(self, directory: str) -> int:

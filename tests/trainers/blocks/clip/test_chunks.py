@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.trainers.conftest import VIT, random_clip
-from trainers.blocks.clip.chunks import Chunks, cuts, free_memory
+from trainers.blocks.clip import chunks
+from trainers.blocks.clip.chunks import ALL, AUTOMATIC, Chunks, cuts, free_memory
 from trainers.blocks.clip.text_encoder import TextEncoder
 from trainers.blocks.errors import InputError
 
@@ -90,3 +91,15 @@ def test_budget_is_a_share_of_free_memory():
 def test_a_size_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"TRAINER.TEXT_CHUNK is -2"):
         Chunks.on(CPU, -2)
+
+
+@pytest.mark.parametrize("size", [ALL, AUTOMATIC, 10**6])
+def test_one_call_never_gets_more_prompts_than_cuda_has_room_for(size):
+    assert Chunks(size, budget=2**50).prompts(70_000, 1, 1) == 65_535
+
+
+def test_more_prompts_than_that_have_the_features_and_gradients_of_all_at_once(monkeypatch):
+    expected = features_and_gradients(2, 7)
+    monkeypatch.setattr(chunks, "MOST", 3)
+    for got, value in zip(features_and_gradients(2, 7), expected, strict=True):
+        torch.testing.assert_close(got, value, atol=1e-5, rtol=1e-5)

@@ -1,5 +1,6 @@
 """The fast text encoder against CLIP's own, in values and gradients."""
 
+import copy
 from collections.abc import Callable
 
 import clip
@@ -153,3 +154,46 @@ def test_mixed_precision_computes_the_blocks_in_fp32_and_rounds_what_enters_and_
     torch.testing.assert_close(features, x @ model.text_projection.half(), atol=2e-3, rtol=2e-3)
     assert model.visual.conv1.weight.dtype == torch.float16
     assert {block.attn.in_proj_weight.dtype for block in encoder.blocks} == {torch.float32}
+
+
+def sos_and_suffixes(encoder: TextEncoder) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    suffix = torch.randn(3, 5, 128, generator=draw)
+    return encoder.embed(torch.tensor([[SOS]])), suffix, torch.tensor([4, 2, 3])
+
+
+def test_what_sos_alone_comes_to_is_kept_while_nothing_changes(monkeypatch):
+    encoder, runs = TextEncoder(copy.deepcopy(MODEL)), []
+    run_prefix = encoder.run_prefix
+    monkeypatch.setattr(encoder, "run_prefix", lambda prefix: runs.append(prefix) or run_prefix(prefix))
+    sos, suffix, eot = sos_and_suffixes(encoder)
+    first = encoder(sos, suffix, eot)
+    assert torch.equal(encoder(sos, suffix, eot), first) and len(runs) == 1
+    sos.add_(1)  # other embeddings in the same place
+    assert not torch.equal(encoder(sos, suffix, eot), first) and len(runs) == 2
+    encoder.blocks[0].attn.in_proj_weight.mul_(2)  # another tower
+    assert len(runs) == 2
+    encoder(sos, suffix, eot)
+    assert len(runs) == 3
+
+
+def test_gradients_flow_past_what_is_kept():
+    encoder = TextEncoder(copy.deepcopy(MODEL))
+    sos, suffix, eot = sos_and_suffixes(encoder)
+    gradients = []
+    for kept in (False, False, True):  # kept by the second call, used by the third
+        if not kept:
+            encoder._kept = None
+        own = suffix.clone().requires_grad_()
+        encoder(sos, own, eot).square().mul(torch.arange(24)).sum().backward()
+        gradients.append(own.grad)
+    assert torch.equal(gradients[0], gradients[1]) and torch.equal(gradients[1], gradients[2])
+
+
+def test_what_is_learned_is_never_kept():
+    encoder = TextEncoder(copy.deepcopy(MODEL))
+    sos, suffix, eot = sos_and_suffixes(encoder)
+    encoder(sos.requires_grad_(), suffix, eot)
+    encoder.blocks.requires_grad_(True)
+    encoder(sos.detach(), suffix, eot)
+    assert encoder._kept is None

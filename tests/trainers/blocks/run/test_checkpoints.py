@@ -10,7 +10,8 @@ from dassl.utils import load_checkpoint
 import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.errors import InputError
-from trainers.blocks.run.checkpoints import checkpoint_path
+from trainers.blocks.run import checkpoints
+from trainers.blocks.run.checkpoints import checkpoint_path, load_state
 
 RECIPES = {
     "CoOp": "CoOp/vit_b16_ctxv1",
@@ -142,3 +143,19 @@ def test_weights_that_are_not_finite_are_refused(stored, make):
     torch.save(checkpoint, path)
     with pytest.raises(InputError, match="NaN or infinite: ctx"):
         make("CoOp").load_model(str(folder))
+
+
+@pytest.mark.parametrize("message", ["CUDA error: device-side assert triggered", "CUBLAS_STATUS_NOT_INITIALIZED"])
+@pytest.mark.parametrize("name", ["load_checkpoint", "fill"])
+def test_gpu_that_fails_says_nothing_of_the_file(name, message, monkeypatch, tmp_path):
+    def fail(*given, **options):
+        raise RuntimeError(message)
+
+    module = torch.nn.Linear(2, 2)
+    torch.save({"state_dict": module.state_dict(), "epoch": 1}, tmp_path / "model.pth.tar-1")
+    if name == "fill":
+        monkeypatch.setattr(module, "load_state_dict", fail)
+    else:
+        monkeypatch.setattr(checkpoints, name, fail)
+    with pytest.raises(RuntimeError, match=message):
+        load_state(module, tmp_path / "model.pth.tar-1", {})

@@ -98,9 +98,9 @@ def test_loss_is_reconstruction_plus_weighted_kl_with_free_bits():
     for free in (0.0, kl.detach().median().item()):
         torch.manual_seed(1)
         loss, printed = negative_elbo(vae, lambda z, labels: z, features, None, 0.5, free)
-        expected = printed["rec"] + 0.5 * torch.where(kl < free, torch.tensor(free), kl).sum().item()
+        expected = printed["rec"].item() + 0.5 * torch.where(kl < free, torch.tensor(free), kl).sum().item()
         assert loss.item() == pytest.approx(expected, rel=1e-5)
-        assert printed["kl"] == pytest.approx(kl.sum().item(), rel=1e-5)
+        assert printed["kl"].item() == pytest.approx(kl.sum().item(), rel=1e-5)
 
 
 @pytest.fixture

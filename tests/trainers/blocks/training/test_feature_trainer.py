@@ -303,3 +303,35 @@ def test_what_the_last_epoch_came_to_is_kept_by_stage(ship, tmp_path):
     for title, last in (("PromptVAE", 2), ("SHIP", 1)):
         own = [loss for stage, epoch, loss in losses if (stage, epoch) == (title, last)]
         assert trained[title]["loss"] == pytest.approx(own[-1] if len(own) == 1 else sum(own) / len(own), rel=1e-6)
+
+
+def test_threads_do_not_decide_what_features_are_kept_by(ship):
+    keys, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            keys.append(ship().cache.about)
+    finally:
+        torch.set_num_threads(threads)
+    assert keys[0] == keys[1]
+
+
+def test_tf32_is_off_unless_the_key_says_so_and_is_in_what_features_are_kept_by(ship):
+    try:
+        for wanted in (True, False):
+            trainer = ship("TRAINER.TF32", wanted)
+            assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == wanted
+            assert trainer.cache.about["device"] == {"device": "cpu", "precision": "fp32", "tf32": False}
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def test_cudnn_tries_algorithms_for_towers_of_convolutions_on_gpus_alone(ship, monkeypatch):
+    trainer = ship()
+    assert not torch.backends.cudnn.benchmark
+    monkeypatch.setattr(trainer, "device", torch.device("cuda"))
+    assert not trainer.tries_convolutions()
+    monkeypatch.setattr(trainer.backbone.model, "visual", torch.nn.Conv2d(3, 3, 1))  # as a ResNet has
+    assert trainer.tries_convolutions()
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    assert not trainer.tries_convolutions()
