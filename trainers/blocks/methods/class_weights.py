@@ -7,19 +7,22 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..clip.prompts import IMAGENET_TEMPLATES, tokenize
-from ..errors import InputError
 from ..features.batches import Batches
 from ..run.classes import Classes
 from .base import FeatureClassifier
+from .kept import Kept
 
 
-class ClassRows(nn.Module):
+class ClassRows(Kept):
     """A learned vector for each class, `rows` (C, D), with the classes that they are of."""
 
     def __init__(self, feature_dim: int) -> None:
         super().__init__()
         self.rows = nn.Parameter(torch.zeros(0, feature_dim))
-        self.owners = Classes(())
+
+    @property
+    def growing(self) -> tuple[str, ...]:
+        return (*self._parameters, *self._buffers)
 
     def own(self, classnames: Sequence[str], start: Tensor) -> None:
         """Has rows of these classes alone from now on: those it had, and of the others those of `start` (C, D)."""
@@ -34,25 +37,6 @@ class ClassRows(nn.Module):
             return self.rows
         where = [len(self.rows) if row is None else row for row in self.owners.find(Classes.of(classnames))]
         return torch.cat([self.rows, self.rows.new_zeros(1, self.rows.shape[1])])[where]
-
-    def get_extra_state(self) -> dict:
-        return self.owners.as_plain()
-
-    def set_extra_state(self, state: dict) -> None:
-        self.owners = Classes.from_plain(state)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        """Takes what is stored of any number of classes; says so where it is of another backbone."""
-        stored = state_dict.get(f"{prefix}rows")
-        if stored is not None and stored.shape[-1] != self.rows.shape[-1]:
-            raise InputError(
-                f"The checkpoint's class weights have {stored.shape[-1]} dimensions, this run's features "
-                f"{self.rows.shape[-1]}: the backbone differs from that of the run that made it."
-            )
-        for name, own in {**self._parameters, **self._buffers}.items():
-            if f"{prefix}{name}" in state_dict:
-                own.data = state_dict[f"{prefix}{name}"].to(own)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class TextResiduals(FeatureClassifier):
