@@ -35,7 +35,7 @@ from sweeping.tasks import announce
 
 NEXT_STEPS = """
 What to do next:
-  your own pictures, in class folders under data/mypics:  bash scripts/ship/base2new.sh imagefolder --name mypics
+  your own pictures, in class folders, and names without any:  bash scripts/fit.sh birds --without-pictures "hoopoe"
   a real dataset:  python scripts/download.py oxford_pets, then bash scripts/ship/base2new.sh oxford_pets
   what these figures mean, and everything else:  README.md and docs/"""
 

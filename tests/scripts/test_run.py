@@ -170,7 +170,7 @@ def test_newcomers_are_told_at_the_end_what_to_do_next(script, options):
     assert done.returncode == 0, done.stderr
     title, *steps = done.stdout.splitlines()[-4:]
     assert title == "What to do next:"
-    for step, words in zip(steps, ("--name mypics", "scripts/download.py", "docs/"), strict=True):
+    for step, words in zip(steps, ("scripts/fit.sh", "scripts/download.py", "docs/"), strict=True):
         assert words in step
     assert "--next-steps" in (CHECKOUT / "scripts/quickstart.sh").read_text(encoding="utf-8")
 

@@ -28,7 +28,7 @@ def test_free_bits_reach_the_first_stages_loss(ship):
     features, labels = next(iter(trainer.feature_batches(8)))
     loss, printed = trainer.vae_loss(features, labels)
     assert printed["kl"] < 5.0  # of all dimensions together
-    assert loss.item() == pytest.approx(printed["rec"] + 0.25 * 5.0 * trainer.vae.latent_dim, rel=1e-6)
+    assert loss.item() == pytest.approx(float(printed["rec"]) + 0.25 * 5.0 * trainer.vae.latent_dim, rel=1e-6)
 
 
 def test_first_stage_writes_prompts_of_the_images_own_classes(ship):

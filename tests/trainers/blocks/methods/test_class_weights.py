@@ -89,7 +89,7 @@ def test_what_was_learned_follows_its_class_names(name, backbone, features):
 
 def test_weights_of_another_backbone_are_refused(backbone):
     learned = METHODS["TaskRes"].of(backbone, NAMES).learned
-    with pytest.raises(InputError, match="class weights have 5 dimensions"):
+    with pytest.raises(InputError, match="rows have 5 dimensions"):
         learned.load_state_dict({**learned.state_dict(), "rows": torch.zeros(3, 5)})
 
 
