@@ -58,6 +58,7 @@ class FewShotDataset(DatasetBase):
     split = ""  # file name of the published split, under the folder; "" where there is none
     layout = ""  # what the folder must hold, for error messages
     test_only = False  # there are no training images: train_x is the test set, neither sampled nor halved
+    held_out = 0  # base classes that are left out, as if they were new
     writes = True  # saves what it draws; False for tools
     left_out: Sequence[str] = ()  # names of the classes that SUBSAMPLE_CLASSES leaves out, in the order of labels
     named: Sequence[Datum] = ()  # in place of images, an item of each class of which only the name is known

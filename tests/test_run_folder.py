@@ -88,7 +88,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_record_says_what_made_it(complete):
     record = json.loads((complete / "results.json").read_text())
     engine = {"builtin": "built-in", "dassl": "Dassl"}[compat.ensure().name]
-    assert record["config_hash"] == config_hash(record["config"])
+    assert record["config_hash"] == config_hash(record["config"], record["sources"])
     assert (record["engine"], record["mode"], record["seed"]) == (engine, "training", 1)
     assert {"commit", "dirty"} == record["code"].keys() or "version" in record["code"]
     assert {"torch", "dassl"} <= record["versions"].keys()

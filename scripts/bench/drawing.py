@@ -6,10 +6,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from report.figures import COLOURS, GREY, PAGE, STYLE
+from report.figures import GREY, PAGE, STYLE
+from report.looks import COLOURS
 
 from .growth import Series
 
+COLOUR = COLOURS["linear"]
 SPREAD = 50  # from this ratio of the greatest value to the least on, axes are logarithmic
 
 
@@ -20,10 +22,10 @@ def growth_figure(series: Sequence[Series]) -> Figure:
         for axes, one in zip(figure.subplots(1, len(series), squeeze=False)[0], series, strict=True):
             panel(axes, one)
         axes.figure.axes[0].set_ylabel("Seconds a step")
-        marks = {"mec": COLOURS[2], "marker": "o", "linestyle": "none"}
+        marks = {"mec": COLOUR, "marker": "o", "linestyle": "none"}
         handles = [
             Line2D([], [], mfc="white", **marks, label="prompts at once"),
-            Line2D([], [], mfc=COLOURS[2], **marks, label="in parts, recomputed"),
+            Line2D([], [], mfc=COLOUR, **marks, label="in parts, recomputed"),
             Line2D([], [], color=GREY, linestyle=":", label="proportional to token passes"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -31,7 +33,7 @@ def growth_figure(series: Sequence[Series]) -> Figure:
 
 
 def panel(axes: Axes, series: Series) -> None:
-    points, colour = series.points, COLOURS[2]
+    points, colour = series.points, COLOUR
     values, seconds = [point.value for point in points], [point.seconds for point in points]
     middle = points[len(points) // 2]
     expected = [point.passes * middle.seconds / middle.passes for point in points]

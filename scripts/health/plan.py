@@ -80,7 +80,8 @@ def checkpoints_lacking(settings: Settings) -> Iterator[str]:
     for key, value in dict.fromkeys((key, str(values.get(key, ""))) for _, values in settings for key in finders):
         if value and value not in made and not (key == BACKBONE and value in available_models()):
             try:
-                if not finders[key](value).is_file():
+                path = finders[key](value)
+                if path is not None and not path.is_file():
                     yield f"{key}: there is no file {value}"
             except InputError as error:
                 yield str(error)

@@ -31,7 +31,12 @@ def out_on_gpu(*args: object, **kwargs: object) -> None:
 @pytest.mark.parametrize(
     ("trainer", "owner", "part", "said"),
     [
-        ("SHIP", "trainers.ship", "PromptVAE", ("the model of SHIP on CoOp", "TRAINER.SHIP.LATENT_DIM (now 0)")),
+        (
+            "SHIP",
+            "trainers.blocks.synthesis.kinds",
+            "PromptVAE",
+            ("the model of SHIP on CoOp", "TRAINER.SHIP.LATENT_DIM (now 0)"),
+        ),
         ("CoOp", FeatureTrainer, "build_method", ("the model of CoOp", "TRAINER.COOP.N_CTX (now 16)")),
         ("SHIP", SHIP, "vae_loss", ("a step of PromptVAE", "TRAINER.SHIP.BATCH_SIZE (now 256)")),
         ("CoOp", CoOp, "loss", ("a step of CoOp", "DATALOADER.TRAIN_X.BATCH_SIZE (now 4)", "TRAINER.TEXT_CHUNK")),

@@ -32,8 +32,8 @@ def test_everything_that_is_missing_is_listed_at_once_with_its_remedy(start, pet
         f"- dtd: folder {pets}/dtd not found",
         f"  python scripts/download.py dtd --data {pets}",
     ]
-    assert lines[5].startswith(f"- MODEL.BACKBONE.NAME is '{tmp_path}/clip.pt'")
-    assert lines[6] == f"- MODEL.INIT_WEIGHTS: there is no file {tmp_path}/init.pt"
+    assert lines[5] == f"- MODEL.INIT_WEIGHTS: there is no file {tmp_path}/init.pt"
+    assert lines[6].startswith(f"- MODEL.BACKBONE.NAME is '{tmp_path}/clip.pt'")
     assert "--data" in lines[7] and "DATA" in lines[7]
     assert "--root" not in "".join(lines)
 

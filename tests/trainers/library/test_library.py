@@ -100,7 +100,7 @@ def test_features_are_synthesized_and_reconstructed(clip, features):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_an_estimator_that_writes_nothing(name, clip, features, in_empty_folder):
-    made = Classifier(clip, name, options={"n_ctx": 2} if "N_CTX" in METHODS[name].keys else None, **QUICK)
+    made = Classifier(clip, name, options={"n_ctx": 4} if "N_CTX" in METHODS[name].keys else None, **QUICK)
     assert made.fit(features, Y) is made
     probabilities = made.predict_proba(features)
     assert probabilities.shape == (12, 3)
@@ -126,7 +126,7 @@ def test_ship_on_an_estimator_also_knows_names(method, fitted, clip, features):
     ship = Ship(clip, **SMALL)
     if fitted:
         ship.fit(features, LABELS, NAMES)
-    base = Classifier(clip, method, options={"n_ctx": 2} if method == "CoOp" else None, **QUICK)
+    base = Classifier(clip, method, options={"n_ctx": 4} if method == "CoOp" else None, **QUICK)
     made = Synthesized(base, ship, ["fox", "ant"]).fit(features, Y)
     assert list(made.classes_) == [*NAMES, "fox", "ant"]
     assert made.predict_proba(features).shape == (12, 5)

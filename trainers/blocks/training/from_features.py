@@ -7,7 +7,7 @@ from dassl.utils import set_random_seed
 from torch import Tensor
 from yacs.config import CfgNode
 
-from ..features.batches import FeatureBank
+from ..features.batches import Batch, FeatureBank
 from ..run.classes import Classes
 from .feature_trainer import FeatureTrainer
 
@@ -42,6 +42,13 @@ class FromFeatures:
     def bank(self) -> FeatureBank:
         features, labels = (part.to(self.device) for part in self.given)
         return FeatureBank(features[None], labels)
+
+    def plain_images(self) -> None:
+        """There are none."""
+
+    def plain_features(self, *images: object) -> Batch:
+        """In the place of those of the view that a test has."""
+        return self.bank().pool()
 
     def init_writer(self, log_dir: str) -> None:
         pass
