@@ -120,7 +120,9 @@ def _chosen(runs: Sequence[RunResult], protocol: str, datasets: Sequence[str] | 
     for dataset in datasets or ():
         if not any(run.id.dataset == dataset for run in runs):
             raise NoRuns(protocol, dataset)
-    chosen = [run for run in runs if not datasets or run.id.dataset in datasets or run.id.part == "source"]
+    sources = {run.id.dataset for run in runs if run.id.part == "source"}
+    wanted = [dataset for dataset in datasets or () if dataset not in sources]  # a source stands for all its targets
+    chosen = [run for run in runs if not wanted or run.id.dataset in wanted or run.id.part == "source"]
     if not chosen:
         raise NoRuns(protocol)
     return chosen

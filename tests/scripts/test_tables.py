@@ -122,6 +122,7 @@ def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
     assert row(table, "method")[2:6] == ["imagenet", "oxford_pets", "dtd", "mean"]
     assert row(table, "CoOp ")[2:6] == ["71.00 ± 1.00", "75.00 ± 15.00", "45.00 ± 5.00", "60.00 ± 10.00"]
     assert row(table, "SHIP ")[5] == "61.00 ± 9.00"
+    assert table_of([tmp_path], "xd", ["imagenet"]) == table
     only = table_of([tmp_path], "xd", ["dtd"])
     assert row(only, "method")[2:5] == ["imagenet", "dtd", "mean"]
 
