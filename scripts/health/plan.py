@@ -9,7 +9,7 @@ import yaml
 from common.errors import fail
 from fetch.sources import Sources, read_sources
 from protocols.catalogue import CONFIGS, CatalogueError, prepare_imports
-from protocols.runs import Run
+from protocols.runs import CHECKOUT, Run
 
 from health.data import Report, examine
 
@@ -18,7 +18,7 @@ DATA, FOLDER = "DATASET.ROOT", "DATASET.FOLDER"
 
 def check(runs: Sequence[Run]) -> None:
     """Ends the program, with all that the runs lack and what to do about it, where they lack something."""
-    if not runs:
+    if not runs or not (CHECKOUT / "compat").is_dir():  # beside CoOp's train.py, which says itself what it lacks
         return
     try:
         prepare_imports()

@@ -84,7 +84,7 @@ def test_protocol_script_runs_there_and_prints_its_table(house):
     given = ("--data", house.data, "--output", house.output("protocol"), "--shots", 4, "--quiet")
     pairs = ("MODEL.BACKBONE.NAME", house.backbone, *SHORT)
     done = finished(house.start("bash", "scripts/ship/base2new.sh", "oxford_pets", 1, *given, *pairs))
-    assert re.search(r"^SHIP +vit_b16 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^SHIP +tiny_vit_b16 ", done.stdout, re.MULTILINE)
 
 
 def test_baselines_there_are_left_to_coops_scripts(house):
