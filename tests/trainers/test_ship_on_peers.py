@@ -100,3 +100,17 @@ def test_cross_modals_texts_are_of_base_and_new_classes(ship):
     taught = trainer.backbone.text_features(BASE + NEW, ["a photo of a {}, a type of pet."])
     torch.testing.assert_close(texts, taught[labels], atol=1e-5, rtol=1e-5)
     assert len(labels) == 12 and labels.max() > 2
+
+
+def test_clap_holds_each_half_of_a_split_loss_by_the_multipliers_of_its_classes(ship):
+    trainer = ship("TRAINER.SHIP.CLASSIFIER", "CLAP", "TRAINER.SHIP.LOSS", "split", "TRAINER.FEATURES.VIEWS", 3)
+    trainer.before_train()
+    classifier = trainer.classifier
+    classifier.remember(*trainer.features_to_remember())
+    stage = trainer.main_stage()
+    classifier.learned.rows.data += 0.1  # away from the text features, so that the constraint costs something
+    features, labels = next(iter(stage.batches))
+    _, shown = stage.loss(features, labels)
+    moved, held = classifier.residuals().square().sum(dim=-1), classifier.learned.multipliers
+    halves = [(held[half] * moved[half]).mean() for half in (slice(3), slice(3, None))]
+    assert float(shown["constraint"]) == pytest.approx(float(sum(halves)) / 2, rel=1e-4)

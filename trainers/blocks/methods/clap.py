@@ -38,5 +38,5 @@ class CLAP(ZSLP):
     def loss(self, features: Tensor, labels: Tensor) -> Loss:
         loss, shown = super().loss(features, labels)
         moved = self.residuals().square().sum(dim=-1)  # (C,)
-        constraint = (self.learned.multipliers * moved).mean()
-        return loss + constraint, shown | {"constraint": constraint.item()}
+        constraint = (self.learned.by_class(self.learned.multipliers, self.classes) * moved).mean()
+        return loss + constraint, shown | {"constraint": constraint.detach()}

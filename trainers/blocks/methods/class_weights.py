@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from ..clip.prompts import IMAGENET_TEMPLATES, tokenize
 from ..features.batches import Batches
-from ..run.classes import Classes
+from ..run.classes import ByClasses, Classes
 from .base import FeatureClassifier
 from .kept import Kept
 
@@ -33,10 +33,7 @@ class ClassRows(Kept):
 
     def of(self, classnames: Sequence[str]) -> Tensor:
         """Rows (C, D) of these classes; zeros where it has none."""
-        if self.owners == classnames:
-            return self.rows
-        where = [len(self.rows) if row is None else row for row in self.owners.find(Classes.of(classnames))]
-        return torch.cat([self.rows, self.rows.new_zeros(1, self.rows.shape[1])])[where]
+        return self.by_class(self.rows, classnames)
 
 
 class TextResiduals(FeatureClassifier):
@@ -50,6 +47,7 @@ class TextResiduals(FeatureClassifier):
 
     def __init__(self, options, backbone, classnames: Sequence[str], dataset: str) -> None:
         super().__init__(options, backbone, classnames, dataset)
+        self._each = ByClasses()  # text features by template
         self.learned = ClassRows(backbone.feature_dim)
         self.learned.own(classnames, self.first_rows(len(classnames)))
 
@@ -65,9 +63,12 @@ class TextResiduals(FeatureClassifier):
         several = self.dataset == "ImageNet" and not self.wording.templates
         return [*IMAGENET_TEMPLATES, *self.wording.own] if several else self.wording.own
 
-    @torch.no_grad()
     def each_text_feature(self, classnames: Sequence[str]) -> Tensor:
         """Text features (T, C, D), not normalized, of the templates."""
+        return self._each.of(classnames, self.encoded)
+
+    @torch.no_grad()
+    def encoded(self, classnames: Classes) -> Tensor:
         text = self.backbone.text
         tokens = [tokenize(template, classnames, text.window).to(text.device) for template in self.templates()]
         return torch.stack([text.encode_tokens(rows).float() for rows in tokens])

@@ -21,6 +21,13 @@ class Kept(nn.Module):
         super().__init__()
         self.owners = Classes(())
 
+    def by_class(self, tensor: Tensor, classnames: Sequence[str]) -> Tensor:
+        """Of a tensor with a row for each owner (K, …) those of these classes (C, …); zeros where one is none."""
+        if self.owners == classnames:
+            return tensor
+        rows = [len(tensor) if row is None else row for row in self.owners.find(Classes.of(classnames))]
+        return torch.cat([tensor, tensor.new_zeros(1, *tensor.shape[1:])])[rows]
+
     def get_extra_state(self) -> dict:
         return self.owners.as_plain()
 
@@ -75,6 +82,4 @@ class ClassWeights(Kept):
 
     def among(self, classnames: Sequence[str]) -> list[Tensor]:
         """The tensors with a row for each of these classes, of zeros where a class is not among the owners."""
-        rows = [len(self.owners) if row is None else row for row in self.owners.find(Classes.of(classnames))]
-        tensors = (getattr(self, name) for name in self.growing)
-        return [torch.cat([tensor, tensor.new_zeros(1, *tensor.shape[1:])])[rows] for tensor in tensors]
+        return [self.by_class(getattr(self, name), classnames) for name in self.growing]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..clip.prompts import tokenize
 from ..keys import NOT_NEGATIVE, TEXT, Key, one_of
+from ..run.classes import ByClasses, Classes
 from .base import Loss, cross_entropy_of, method
 from .coop import CoOp
 
@@ -33,21 +34,21 @@ class KgCoOp(CoOp):
         ),
     }
 
-    def classes_changed(self, classnames: Sequence[str]) -> None:
-        super().classes_changed(classnames)
-        self._teacher = None
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._teachers = ByClasses()
 
     @property
     def teacher(self) -> Tensor:
         """The template's text features (C, D), normalized; made when training first asks for them."""
-        if self._teacher is None and self.wording.changed:
-            self._teacher = self.template_features(self.classes)
-        if self._teacher is None:
-            template = TEMPLATES.get(self.dataset, self.wording.own[0])
-            in_half = self.options.TEACHER_PREC == "fp16"
-            encode = self.half_text_features if in_half else self.backbone.text_features
-            self._teacher = encode(self.classes, [template])
-        return self._teacher
+        return self._teachers.of(self.classes, self.taught)
+
+    def taught(self, classnames: Classes) -> Tensor:
+        if self.wording.changed:
+            return self.template_features(classnames)
+        in_half = self.options.TEACHER_PREC == "fp16"
+        encode = self.half_text_features if in_half else self.backbone.text_features
+        return encode(classnames, [TEMPLATES.get(self.dataset, self.wording.own[0])])
 
     @torch.no_grad()
     def half_text_features(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -67,4 +68,4 @@ class KgCoOp(CoOp):
         text = self.text_features()  # (C, D), normalized
         loss, shown = cross_entropy_of(self.logits(features, text), labels)
         distance = 1 - (text * self.teacher).sum(dim=-1).mean()
-        return loss + self.options.WEIGHT * distance, shown | {"distance": distance.item()}
+        return loss + self.options.WEIGHT * distance, shown | {"distance": distance.detach()}

@@ -10,6 +10,7 @@ from ..clip.prompts import readable
 from ..clip.wording import Wording
 from ..errors import InputError
 from ..keys import NOT_NEGATIVE, POSITIVE, TEXT, Key, Rule
+from ..run.classes import ByClasses, Classes
 from .base import PREC, Loss, cross_entropy_of, method
 from .coop import CoOp
 
@@ -33,9 +34,9 @@ class ProGrad(CoOp):
     """CoOp whose gradient loses what of it is against the gradient of the distillation loss of zero-shot CLIP.
 
     With g that of cross-entropy and h that of the distillation loss, of unit length: where g · h < 0, g becomes
-    g − LAMBDA (g · h) h, for each learned tensor by itself; momentum and weight decay come
-    after. With SHIP both losses are over images' and synthesized features together, among all classes: zero-shot
-    CLIP judges what was synthesized too.
+    g − LAMBDA (g · h) h, for each learned tensor by itself; momentum and weight decay come after. With SHIP both
+    losses are over images' and synthesized features together, among all classes: zero-shot CLIP judges what was
+    synthesized too.
     """
 
     keys = {
@@ -67,20 +68,17 @@ class ProGrad(CoOp):
         if own:
             self.learned.ctx.data[:zeros] = 0
         self.teacher_template = options.TEACHER or template
-        self._teacher: Tensor | None = None
-
-    def classes_changed(self, classnames: Sequence[str]) -> None:
-        super().classes_changed(classnames)
-        self._teacher = None
+        self._teachers = ByClasses()
 
     @property
     def teacher(self) -> Tensor:
         """Zero-shot CLIP's text features (C, D), normalized; made when training first asks for them."""
-        if self._teacher is None and self.wording.changed and not self.options.TEACHER:
-            self._teacher = self.template_features(self.classes)
-        if self._teacher is None:
-            self._teacher = self.backbone.text_features(self.classes, [self.teacher_template])
-        return self._teacher
+        return self._teachers.of(self.classes, self.taught)
+
+    def taught(self, classnames: Classes) -> Tensor:
+        if self.wording.changed and not self.options.TEACHER:
+            return self.template_features(classnames)
+        return self.backbone.text_features(classnames, [self.teacher_template])
 
     def loss(self, features: Tensor, labels: Tensor) -> Loss:
         """Cross-entropy by its value, with the projected gradient."""
@@ -93,7 +91,7 @@ class ProGrad(CoOp):
         used = [self.projected(*pair) for pair in zip(own, against, strict=True)]
         linear = sum((tensor * gradient).sum() for tensor, gradient in zip(learned, used, strict=True))
         turned = any(one is not other for one, other in zip(own, used, strict=True))
-        shown |= {"kl": distilled.item(), "projected": float(turned)}
+        shown |= {"kl": distilled.detach(), "projected": float(turned)}
         return loss.detach() + linear - linear.detach(), shown
 
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:

@@ -56,4 +56,4 @@ class Pulled:
         loss, shown = self.classifier.loss(features, labels)
         text, template = self.classifier.text_features(), self.classifier.template_features(self.classifier.classes)
         pull = 1 - (text * template).sum(dim=-1).mean()
-        return loss + self.weight * pull, shown | {"pull": pull.item()}
+        return loss + self.weight * pull, shown | {"pull": pull.detach()}
