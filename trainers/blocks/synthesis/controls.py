@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
 from ..clip.wording import Wording
-from .synthesizers import GaussianSynthesizer
+from .synthesizers import GaussianSynthesizer, covariance_factor
 
 
 class ShiftedSynthesizer(GaussianSynthesizer):
@@ -45,4 +45,4 @@ class WithinSynthesizer(GaussianSynthesizer):
         super().__init__(backbone, classnames, wording, residuals)
         classes, rows = labels.unique(return_inverse=True)
         means = torch.stack([residuals[rows == row].mean(dim=0) for row in range(len(classes))])
-        self.factor = (residuals - means[rows]) / max(1, len(residuals) - len(classes)) ** 0.5
+        self.factor = covariance_factor(residuals - means[rows], len(classes))

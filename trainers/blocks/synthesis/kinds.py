@@ -13,19 +13,31 @@ from ..features.batches import FeatureBank
 from .controls import IsotropicSynthesizer, ShiftedSynthesizer, WithinSynthesizer
 from .prompt_vae import PromptVAE
 from .residual import ResidualSynthesizer
-from .synthesizers import SYNTHESES, GaussianSynthesizer, Synthesizer, build_synthesizer
-from .synthesizers import needs_training as is_trained
+from .synthesizers import (
+    GaussianSynthesizer,
+    MeanSynthesizer,
+    Synthesizer,
+    TextSynthesizer,
+    UntrainedSynthesizer,
+    VAESynthesizer,
+)
 
-RESIDUAL, NONE = "residual", "none"
-OF_RESIDUALS = {"gaussian": GaussianSynthesizer, "shifted": ShiftedSynthesizer, "isotropic": IsotropicSynthesizer}
-WITHIN = "within"
-KINDS = (*SYNTHESES, "shifted", "isotropic", WITHIN, RESIDUAL, NONE)
-OF_IMAGES = (*OF_RESIDUALS, WITHIN, RESIDUAL, NONE)  # which cannot do without images of base classes
+TEXT, WITHIN, RESIDUAL, NONE = "text", "within", "residual", "none"
+WITH_VAE = {"vae": VAESynthesizer, "untrained": UntrainedSynthesizer, "mean": MeanSynthesizer}
+OF_RESIDUALS = {
+    "gaussian": GaussianSynthesizer,
+    "shifted": ShiftedSynthesizer,
+    "isotropic": IsotropicSynthesizer,
+    WITHIN: WithinSynthesizer,
+}
+CLASSES = {**WITH_VAE, TEXT: TextSynthesizer, **OF_RESIDUALS, RESIDUAL: ResidualSynthesizer}
+KINDS = (*CLASSES, NONE)
+OF_IMAGES = (*OF_RESIDUALS, RESIDUAL, NONE)  # which cannot do without images of base classes
 
 
 def needs_training(kind: str) -> bool:
     """Whether stage 1 comes before this kind of synthesis."""
-    return kind == RESIDUAL or is_trained(kind)
+    return kind != NONE and CLASSES[kind].needs_training
 
 
 def build_vae(options: CfgNode, backbone: Backbone, template: str) -> PromptVAE:
@@ -78,11 +90,11 @@ def build(
         return None
     if kind == RESIDUAL:
         return ResidualSynthesizer(vae, backbone, classnames, known, wording, views, options)
-    if kind in SYNTHESES:
-        return build_synthesizer(kind, classnames, known, vae, backbone, wording, views)
+    if kind in WITH_VAE:
+        return WITH_VAE[kind](vae, backbone, classnames)
+    if kind == TEXT:
+        return TextSynthesizer(backbone, classnames, wording)
     bank, centres = views(1), wording.features(backbone, known)
     residuals = (bank.features - centres[bank.labels]).flatten(end_dim=1)
-    if kind == WITHIN:
-        labels = bank.labels.repeat(len(bank.features))
-        return WithinSynthesizer(backbone, classnames, wording, residuals, labels)
-    return OF_RESIDUALS[kind](backbone, classnames, wording, residuals)
+    labels = (bank.labels.repeat(len(bank.features)),) if kind == WITHIN else ()
+    return OF_RESIDUALS[kind](backbone, classnames, wording, residuals, *labels)

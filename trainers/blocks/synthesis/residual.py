@@ -35,7 +35,7 @@ from ..features.batches import FeatureBank
 from ..keys import TRUTH, Key, one_of
 from ..run.randomness import own_random_numbers
 from .prompt_vae import PromptVAE
-from .synthesizers import VAESynthesizer
+from .synthesizers import VAESynthesizer, covariance_factor
 
 KEYS = {  # the defaults are the method's
     "LIKELIHOOD": Key(
@@ -106,7 +106,7 @@ class ResidualSynthesizer(VAESynthesizer):
         deviation = torch.exp(0.5 * log_var)
         z = mean + deviation * torch.randn(mean.shape).to(mean)
         errors = features - self.written(VAESynthesizer(self.vae, self.backbone, self.known), z, labels)
-        factor = (errors - errors.mean(dim=0)) / max(1, len(errors) - 1) ** 0.5
+        factor = covariance_factor(errors - errors.mean(dim=0))
         if self.options.PRIOR == "posterior":
             rows = torch.randint(len(z), (DRAWS,)).to(z.device)
             some = mean[rows] + deviation[rows] * torch.randn(DRAWS, mean.shape[1]).to(mean)

@@ -2,7 +2,7 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from ..clip.backbone import Backbone
 from ..clip.prompts import ClassSuffixes
 from ..clip.wording import Wording
 from ..errors import InputError
-from ..features.batches import Batch, Batches, FeatureBank
+from ..features.batches import Batch, Batches
 from ..run.classes import Classes
 from .prompt_vae import PromptVAE
 
@@ -111,7 +111,7 @@ class GaussianSynthesizer(TextSynthesizer):
     def __init__(self, backbone: Backbone, classnames: Sequence[str], wording: Wording, residuals: Tensor) -> None:
         super().__init__(backbone, classnames, wording)
         self.mean = residuals.mean(dim=0)
-        self.factor = (residuals - self.mean) / max(1, len(residuals) - 1) ** 0.5
+        self.factor = covariance_factor(residuals - self.mean)
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, len(self.factor), device=self.device)
@@ -120,33 +120,12 @@ class GaussianSynthesizer(TextSynthesizer):
         return normalize(self.text_features[labels] + self.mean + noise @ self.factor, dim=-1)
 
 
-WITH_VAE = {"vae": VAESynthesizer, "untrained": UntrainedSynthesizer, "mean": MeanSynthesizer}
+def covariance_factor(centred: Tensor, means: int = 1) -> Tensor:
+    """F (N, D) with FᵀF the covariance of features less their mean, or less the mean of their class, of several."""
+    return centred / max(1, len(centred) - means) ** 0.5
+
+
 Item = TypeVar("Item")
-SYNTHESES = (*WITH_VAE, "text", "gaussian")
-
-
-def needs_training(kind: str) -> bool:
-    """Whether stage 1 comes before this kind of synthesis."""
-    return kind in WITH_VAE and WITH_VAE[kind].needs_training
-
-
-def build_synthesizer(
-    kind: str,
-    classnames: Sequence[str],
-    known: Sequence[str],
-    vae: PromptVAE,
-    backbone: Backbone,
-    wording: Wording,
-    views: Callable[[int], FeatureBank],
-) -> Synthesizer:
-    """A synthesizer of one of SYNTHESES; `views` gives (at least) so many views of the known classes' images."""
-    if kind in WITH_VAE:
-        return WITH_VAE[kind](vae, backbone, classnames)
-    if kind == "text":
-        return TextSynthesizer(backbone, classnames, wording)
-    bank, centres = views(1), wording.features(backbone, known)
-    residuals = bank.features - centres[bank.labels]  # (K, N, D)
-    return GaussianSynthesizer(backbone, classnames, wording, residuals.flatten(end_dim=1))
 
 
 class SynthesizedBatches:

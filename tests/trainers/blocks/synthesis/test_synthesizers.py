@@ -11,18 +11,23 @@ from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.run.classes import Classes
-from trainers.blocks.synthesis import synthesizers
+from trainers.blocks.synthesis import kinds, synthesizers
+from trainers.blocks.synthesis.kinds import needs_training
 from trainers.blocks.synthesis.prompt_vae import PromptVAE
 from trainers.blocks.synthesis.synthesizers import (
-    SYNTHESES,
     GaussianSynthesizer,
     MixedBatches,
     SynthesizedBatches,
     VAESynthesizer,
-    build_synthesizer,
     classes_to_synthesize,
-    needs_training,
 )
+
+SYNTHESES = ("vae", "untrained", "mean", "text", "gaussian")
+
+
+def build_synthesizer(kind: str, *arguments: object) -> synthesizers.Synthesizer:
+    return kinds.build(CfgNode({"SYNTHESIS": kind}), *arguments)
+
 
 NAMES = ["cat", "yorkshire terrier", "boeing 747"]
 
