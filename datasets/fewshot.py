@@ -40,9 +40,9 @@ class FewShotDataset(DatasetBase):
 
     Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which
     classes are base), HELD_OUT (how many of these are left out, as if they were new), LABEL_ONLY (classes of which
-    only the names are known) and SEED. Random choices use Python's
-    global `random`, seeded by the run, so that they equal CoOp's for the same seed. What was drawn is saved as JSON
-    under split_fewshot/ or, where DATA is read-only, in the user's cache folder.
+    only the names are known) and SEED. Random choices use Python's global `random`, seeded by the run, so that they
+    equal CoOp's for the same seed. What was drawn is saved as JSON under split_fewshot/ or, where DATA is read-only,
+    in the user's cache folder.
 
     `class_ids` tell classes apart in `class_list`, the same in all parts of a dataset: labels before it is halved.
 

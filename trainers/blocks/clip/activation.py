@@ -4,7 +4,6 @@ Weights in OpenAI's layout do not say which, and with the wrong one a model runs
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,8 @@ def activation_beside(weights: Path) -> str:
     Looked at are `<file>.json`, open_clip_config.json and config.json. Raises InputError where one is no JSON.
     """
     for path in (weights.with_suffix(".json"), *(weights.parent / name for name in CONFIGS)):
-        if path.is_file():
-            for found in stated(read(path)):
-                return found
+        if path.is_file() and (found := stated(read(path))):
+            return found
     return QUICK_GELU
 
 
@@ -40,19 +38,19 @@ def read(path: Path) -> Any:
         ) from error
 
 
-def stated(config: Any) -> Iterator[str]:
-    """The activation that a configuration states, if it is one of a CLIP.
+def stated(config: Any) -> str | None:
+    """The activation that a configuration states; None where it is none of a CLIP.
 
     open_clip's has `quick_gelu` in `model_cfg` where it is not GELU, transformers' has `hidden_act` by tower.
     """
     if not isinstance(config, dict):
-        return
+        return None
     model = config.get("model_cfg", config)
     if isinstance(model, dict) and {"embed_dim", "text_cfg"} <= model.keys():
-        yield QUICK_GELU if model.get("quick_gelu") else GELU
+        return QUICK_GELU if model.get("quick_gelu") else GELU
     text = config.get("text_config")
-    if isinstance(text, dict) and text.get("hidden_act") in ACTIVATIONS:
-        yield text["hidden_act"]
+    found = text.get("hidden_act") if isinstance(text, dict) else None
+    return found if found in ACTIVATIONS else None
 
 
 def set_activation(model: nn.Module, activation: str) -> None:

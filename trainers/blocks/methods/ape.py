@@ -70,9 +70,8 @@ class APE(TipAdapter):
         cache, text = self.learned, self.text_features
         count = max(1, round(self.options.CHANNELS * features.shape[1]))
         cache.channels = self.worth(features, labels, text).topk(count).indices
-        guesses = (self.selected(features) @ self.selected(text).t()).softmax(
-            dim=-1
-        )  # of cosines, without CLIP's scale
+        cosines = self.selected(features) @ self.selected(text).t()
+        guesses = cosines.softmax(dim=-1)  # without CLIP's scale
         right = guesses.gather(1, labels[:, None])[:, 0]
         cache.divergence = torch.log2((1 + EPSILON) / (right + EPSILON))
 

@@ -10,9 +10,10 @@ from yacs.config import CfgNode
 from ..features.batches import Batch, FeatureBank
 from ..run.classes import Classes
 from .feature_trainer import FeatureTrainer
+from .without_dataset import WithoutDataset
 
 
-class FromFeatures:
+class FromFeatures(WithoutDataset):
     """In front of a trainer's class: it trains on features (N, D) and labels (N,), and writes nothing."""
 
     given: tuple[Tensor, Tensor]
@@ -23,21 +24,10 @@ class FromFeatures:
         features, labels = self.given
         classes = self.known + self.names
         items = [SimpleNamespace(label=int(label), classname=classes[int(label)], impath="") for label in labels]
-        dataset = SimpleNamespace(
-            classnames=list(classes),
-            class_ids=classes.ids,
-            class_list=classes.among,
-            label_only=list(range(len(self.known), len(classes))),
-            train_x=items,
-            val=None,
-            test=[],
-        )
-        self.lab2cname, self.num_classes, self.num_source_domains = dict(enumerate(classes)), len(classes), 0
-        self.dm = SimpleNamespace(dataset=dataset, num_classes=len(classes), lab2cname=self.lab2cname)
+        self.stand_in(classes, items, range(len(self.known), len(classes)))
         size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
         self.image_loader = self.train_loader_x = FeatureBank(features[None], labels).batches(size, self.drop_last)
         self.image_loader.dataset = None
-        self.train_loader_u = self.val_loader = self.test_loader = None
 
     def bank(self) -> FeatureBank:
         features, labels = (part.to(self.device) for part in self.given)

@@ -168,18 +168,15 @@ def declared() -> dict[str, Keys]:
 
 
 def extend_cfg(cfg: CfgNode) -> None:
-    """Adds the keys of this project, but for sections that are there: a checkout of CoOp has its own."""
+    """Adds the keys of this project, but for those that are there: a checkout of CoOp has some of its own."""
     if "FEATURES" in cfg.TRAINER:
         return
-    for name, key in EVERYWHERE.items():
-        cfg.TRAINER[name] = key.default
-    for name, key in declared()["DATASET"].items():
-        cfg.DATASET.setdefault(name, key.default)
     for section, keys in declared().items():
-        above, _, name = section.partition(".")
-        if name and name not in cfg[above]:
-            cfg[above][name] = defaults(keys)
-    cfg.MODEL.BACKBONE.update(defaults(BACKBONE))
+        node = cfg
+        for name in section.split("."):
+            node = node.setdefault(name, CfgNode())
+        for name, value in defaults(keys).items():
+            node.setdefault(name, value)
     cfg.TRAINER.SHIP.OPTIM = CfgNode({**cfg.OPTIM, **ship_keys.STAGE_ONE_OPTIM})  # the keys of the run's OPTIM
 
 

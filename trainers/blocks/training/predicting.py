@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from types import SimpleNamespace
 
 import torch
 from dassl.data.transforms import build_transform
@@ -18,26 +17,20 @@ from ..features.batches import Batch, FullBatches
 from ..run.classes import Classes
 from ..run.randomness import own_random_numbers
 from .feature_trainer import FeatureTrainer
+from .without_dataset import WithoutDataset
 
 UNREADABLE = -1  # the label of a picture that cannot be decoded
 HOTTEST = 100.0  # the largest temperature that is tried, and by its inverse the lowest
 
 
-class WithoutImages:
+class WithoutImages(WithoutDataset):
     """In front of a trainer's class: there is no dataset, but the classes of one."""
 
     run_classes: Classes
 
     def build_data_loader(self) -> None:
-        classes = self.run_classes
-        names = dict(enumerate(classes))
-        dataset = SimpleNamespace(
-            classnames=list(classes), class_ids=classes.ids, class_list=classes.among, train_x=[], val=None, test=[]
-        )
-        self.dm = SimpleNamespace(dataset=dataset, num_classes=len(classes), lab2cname=names)
+        self.stand_in(self.run_classes)
         self.image_loader = self.train_loader_x = range(1)  # whose length schedules ask for
-        self.train_loader_u = self.val_loader = self.test_loader = None
-        self.lab2cname, self.num_classes, self.num_source_domains = names, len(classes), 0
 
 
 def without_images(trainer: type[FeatureTrainer], cfg: CfgNode, classes: Classes) -> FeatureTrainer:
