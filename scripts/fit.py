@@ -193,13 +193,12 @@ def settings(args: argparse.Namespace, recipe: Recipe, pictures: int) -> list[ob
 
 def written_in(recipe: Recipe, key: str) -> Any:
     """The value of a key in the recipe's files; None where they do not have it."""
-    found = None
+    from trainers.blocks.run.identity import flatten
+
+    values: dict[str, Any] = {}
     for file in recipe.files:
-        node = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for name in key.split("."):
-            node = node.get(name) if isinstance(node, dict) else None
-        found = found if node is None else node
-    return found
+        values |= flatten(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    return values.get(key)
 
 
 def resolution_of(backbone: str) -> int:
