@@ -98,7 +98,8 @@ PAIRED = {  # measured by base2new and gzsl, with differences paired and their e
     "calibration": [PUBLISHED, COST, HELD_OUT, SPLIT, SPLIT | COST, SPLIT | HELD_OUT],
 }
 KINDS = ABLATIONS | PAIRED
-AS_PUBLISHED, SHIP_ON, LABEL_WIDTH = "as published", "ship", 18
+AS_PUBLISHED, SHIP_ON, LABEL_WIDTH = "as published", "ship", 22
+NARROW = 18  # of a label, where figures have deviations beside them
 PULLED = ("coop", "kgcoop")  # methods whose text features TRAINER.SHIP.PULL can hold
 
 
@@ -176,7 +177,7 @@ class Variant:
         paired = Series({key: own[key] - other[key] for key in own.keys() & other.keys()}).cell(count)
         difference = "–" if self is reference else show(paired, sign="+")
         runs = str(min(len(base.values), len(new.values)))
-        return [fill(self.label, LABEL_WIDTH), *figures, difference, show(kl.cell(count), digits=4), runs]
+        return [fill(self.label, NARROW), *figures, difference, show(kl.cell(count), digits=4), runs]
 
 
 def full_key(key: str) -> str:
