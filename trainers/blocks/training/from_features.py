@@ -1,6 +1,7 @@
 """Training on features that are there already: the same trainer and loop, without a dataset or files of its own."""
 
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from dassl.utils import set_random_seed
@@ -39,6 +40,13 @@ class FromFeatures(WithoutDataset):
     def plain_features(self, *images: object) -> Batch:
         """In the place of those of the view that a test has."""
         return self.bank().pool()
+
+    def before_train(self) -> None:
+        """As always; but the folder that Dassl makes for curves is not left in the working directory."""
+        with TemporaryDirectory() as folder:
+            self.output_dir, output = folder, self.output_dir
+            super().before_train()
+            self.output_dir = output
 
     def init_writer(self, log_dir: str) -> None:
         pass
