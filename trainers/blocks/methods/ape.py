@@ -9,6 +9,7 @@ from torch.nn.functional import normalize, one_hot
 from ..keys import AT_LEAST_ONE, AT_LEAST_ZERO, NOT_NEGATIVE, SHARE, TRUTH, Key, number, several
 from .base import PREC, method
 from .cache import Cache
+from .cache_search import grid_of, right_by_grid
 from .tip_adapter import TipAdapter
 
 EPSILON = 1e-6  # keeps the logarithm of the divergence finite
@@ -102,12 +103,12 @@ class APE(TipAdapter):
         """Sets beta, alpha and gamma to the most accurate of the grid; the first of those that are equally good."""
         if not self.options.SEARCH:
             return
-        grid = self.grid(features.device)
+        grid = grid_of(self.options, features.device)
         top, steps = self.options.SEARCH_SCALE[2], self.options.SEARCH_STEP[2]
         gammas, right = [top * step / steps for step in range(steps)], []
         for gamma in gammas:
             self.learned.gamma.fill_(gamma)
-            right.append(self.right_by_grid(features, labels, *grid))
+            right.append(right_by_grid(self, features, labels, *grid))
         best = int(torch.stack(right, dim=-1).argmax())  # in the order of beta, alpha, gamma
         self.learned.gamma.fill_(gammas[best % steps])
         print(f"Searched gamma too: {self.learned.gamma:.2f}")

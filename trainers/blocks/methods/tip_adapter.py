@@ -9,6 +9,7 @@ from ..keys import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, TRUTH, Key, number, sev
 from ..run.classes import Classes
 from .base import PREC, FeatureClassifier, method
 from .cache import Cache
+from .cache_search import grid_of, right_by_grid
 
 
 @method("TipAdapterF", family="adapters", year=2021, node="TIPADAPTER")
@@ -99,33 +100,14 @@ class TipAdapterF(FeatureClassifier):
         """Sets alpha and beta to the most accurate of the grid; the first of those that are equally good."""
         if not self.options.SEARCH:
             return
-        beta, alpha = self.grid(features.device)
-        right = self.right_by_grid(features, labels, beta, alpha)
+        beta, alpha = grid_of(self.options, features.device)
+        right = right_by_grid(self, features, labels, beta, alpha)
         row, column = divmod(int(right.argmax()), len(alpha))
         self.learned.beta, self.learned.alpha = beta[row].clone(), alpha[column].clone()
         print(
             f"Searched on {len(labels)} validation images: beta {self.learned.beta:.2f}, "
             f"alpha {self.learned.alpha:.2f}, accuracy {100 * int(right.max()) / len(labels):.2f}%"
         )
-
-    def grid(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The values of beta (E,) and of alpha (A,) that are tried."""
-        tops, steps = self.options.SEARCH_SCALE[:2], self.options.SEARCH_STEP[:2]
-        return tuple(torch.linspace(0.1, top, n + 1, device=device)[:-1] for top, n in zip(tops, steps, strict=True))
-
-    def right_by_grid(self, features: Tensor, labels: Tensor, beta: Tensor, alpha: Tensor) -> Tensor:
-        """As count_right, in parts that fit memory."""
-        images = self.images_at_once(max(len(self.learned.keys), len(alpha) * len(self.classnames)))
-        parts = zip(features.split(images), labels.split(images), strict=True)
-        return torch.stack([self.count_right(*part, alpha, beta) for part in parts]).sum(dim=0)
-
-    def count_right(self, features: Tensor, labels: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-        """For each beta (E,) and alpha (A,) how many features' (N, D) logits are highest at the label: (E, A)."""
-        without, affinities = self.logits(features, self.text_features), self.affinities(features)
-        values = self.values()
-        cached = (self.cache_logits(affinities, one, values) for one in beta)
-        guessed = ((without + alpha[:, None, None] * logits).argmax(dim=-1) for logits in cached)
-        return torch.stack([(guess == labels).sum(dim=-1) for guess in guessed])
 
 
 @method("TipAdapter", family="adapters", year=2021, node="TIPADAPTER")
