@@ -57,7 +57,7 @@ class SavedRun:
             ) from error
         cfg.merge_from_list([word for key in BEGUN_WITH for word in (key, "")])
         cfg.OUTPUT_DIR = str(self.folder)
-        cfg.MODEL.BACKBONE.NAME = args.backbone or cfg.MODEL.BACKBONE.NAME
+        cfg.MODEL.BACKBONE.NAME = args.backbone.name if args.backbone else cfg.MODEL.BACKBONE.NAME
         cfg.DATASET.ROOT = str(args.data) if args.data else cfg.DATASET.ROOT
         cfg.freeze()
         return cfg

@@ -1,5 +1,6 @@
 """Backbones as scripts know them: files of configs/backbones, and all else that MODEL.BACKBONE.NAME takes."""
 
+import argparse
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,16 @@ class Backbone:
     file: Path | None = None  # of configs/backbones, where it has one
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """For train.py, behind those of a recipe."""
+        return (self.file,) if self.file else ()
+
+    @property
+    def word(self) -> str:
+        """How commands take it."""
+        return self.label if self.file else self.name
+
+    @property
     def pairs(self) -> tuple[str, str]:
         return KEY, self.name
 
@@ -50,7 +61,16 @@ def backbone_of(word: str) -> Backbone:
     for backbone in listed():
         if word in (backbone.label, backbone.name):
             return backbone
-    return Backbone(word, label_of(word), word)
+    label = label_of(word)
+    return Backbone(word, label, word if word in OPENAI or word.startswith(LIBRARIES) else label)
+
+
+def optional_backbone(word: str) -> Backbone | None:
+    """The type of an option that names one; raises argparse.ArgumentTypeError."""
+    try:
+        return find_backbone(word) if word else None
+    except BackboneError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def find_backbone(word: str) -> Backbone:

@@ -32,8 +32,7 @@ class Recipe:
         """The same with another backbone than the recipe's, if one is given, and named after that."""
         if backbone is None:
             return self
-        own_file = (backbone.file,) if backbone.file else ()
-        return replace(self, name=backbone.renamed(self.name), files=(*self.files, *own_file))
+        return replace(self, name=backbone.renamed(self.name), files=(*self.files, *backbone.files))
 
 
 @dataclass(frozen=True)
