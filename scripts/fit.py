@@ -23,7 +23,7 @@ import yaml
 from common.arguments import CHECKOUT, OUTPUT, command_parser
 from common.command import run_command
 from common.errors import fail
-from protocols.backbones import optional_backbone
+from protocols.backbones import find_backbone
 from protocols.methods import Method, Recipe, find_method
 
 from trainers.blocks.errors import InputError
@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--method", default="ship", help="a name from configs/methods.yaml, or ship_X for SHIP on X (ship)")
     add("--recipe", default="", help="a name from configs/trainers/TRAINER (default: that for CLIP's ViT-B/16)")
     names = "a file of configs/backbones, or a name or path as MODEL.BACKBONE.NAME takes it (the recipe's)"
-    add("--backbone", type=optional_backbone, metavar="NAME", help=names)
+    add("--backbone", default="", metavar="NAME", help=names)
     add("--output", type=Path, help="the run's folder (output/fit/FOLDER/METHOD/seedN)")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (1)")
     args = parser.parse_intermixed_args(argv)
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         method = find_method(args.method).with_recipe(args.recipe)
         recipe = method.recipe("base2new", "", -1)
+        args.backbone = find_backbone(args.backbone) if args.backbone else None
         output = args.output or OUTPUT / "fit" / args.folder.resolve().name / method.name / f"seed{args.seed}"
     except ValueError as error:
         fail(error)

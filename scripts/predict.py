@@ -26,7 +26,6 @@ from common.arguments import command_parser, positive
 from common.command import run_command
 from common.errors import fail
 from own.pictures import find_pictures
-from protocols.backbones import optional_backbone
 
 from trainers.blocks.errors import InputError
 from trainers.blocks.run.files import replace_file
@@ -51,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--calibrate", action="store_true", help="fit a temperature to the run's validation pictures")
     add("--data", type=Path, help="--calibrate: folder of the datasets, if not where the run had it")
     moved = "the run's, if its file has moved: a name or path as MODEL.BACKBONE.NAME takes it"
-    add("--backbone", type=optional_backbone, metavar="NAME", help=moved)
+    add("--backbone", default="", metavar="NAME", help=moved)
     return parser.parse_args(argv)
 
 

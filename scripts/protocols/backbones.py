@@ -1,6 +1,5 @@
 """Backbones as scripts know them: files of configs/backbones, and all else that MODEL.BACKBONE.NAME takes."""
 
-import argparse
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -63,14 +62,6 @@ def backbone_of(word: str) -> Backbone:
             return backbone
     label = label_of(word)
     return Backbone(word, label, word if word in OPENAI or word.startswith(LIBRARIES) else label)
-
-
-def optional_backbone(word: str) -> Backbone | None:
-    """The type of an option that names one; raises argparse.ArgumentTypeError."""
-    try:
-        return find_backbone(word) if word else None
-    except BackboneError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def find_backbone(word: str) -> Backbone:
