@@ -60,6 +60,12 @@ def test_each_file_goes_on_top_of_a_recipe_and_sets_what_belongs_to_the_model_al
     }
 
 
+def test_the_page_has_each_with_its_title_and_name():
+    page = (CHECKOUT / "docs/backbones.md").read_text(encoding="utf-8")
+    for one in listed():
+        assert f"| `{one.label}` | {one.title} | `{one.name}` |" in page
+
+
 def test_titles_are_short_and_each_its_own():
     titles = [backbone.title for backbone in listed()]
     assert len(set(titles)) == len(titles)
