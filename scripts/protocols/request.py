@@ -197,7 +197,7 @@ def targets_of(args: argparse.Namespace, datasets: Sequence[str]) -> tuple[str, 
 
 
 def check_recipes(request: Request) -> None:
-    """Raises MethodError where a method has no recipe for a dataset."""
+    """Raises MethodError where a method has no recipe for a dataset, and BackboneError as `backbone_of` does."""
     for method in request.methods:
         for dataset in request.datasets:
-            method.recipe(request.protocol, dataset, request.shots[0])
+            method.recipe(request.protocol, dataset, request.shots[0]).under(request.backbone_of_pairs)
