@@ -8,8 +8,8 @@
     bash scripts/compare.sh oxford_pets --methods coop ship --backbones vit_b16 datacomp_b16
 
 --methods takes families too, for all of their methods, alone and with SHIP, that have a recipe for the datasets:
-prompts, adapters, linear, closed_form, zero-shot, and all for everything. The default is a few quick ones. With several
---backbones the last table is methods × backbones.
+prompts, adapters, linear, closed_form, zero-shot, and all for everything. The default is a few quick ones. With
+several --backbones, files of configs/backbones or any CLIP, the last table is methods × backbones.
 
 What the runs lack is listed before the first one starts. One that fails is shown in its cell and the others go on.
 After Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on.

@@ -72,18 +72,16 @@ def compared(blocks: Sequence[Block], column: str) -> Block:
     """One column of several backbones' blocks side by side; in few-shot the columns are numbers of shots."""
     first = blocks[0]
     counts_shots = first.shots is None
-    rows: dict[tuple[str, str], dict[str, Cell]] = defaultdict(dict)
-    for block in blocks:
-        for row in block.rows:
-            if not row.source and column in block.columns:
-                cell = row.cells[block.columns.index(column)]
-                rows[row.method, split_recipe(row.recipe)[1]][block.what] = cell
-    backbones = [block.what for block in blocks]
+    rows: dict[tuple[str, str], list[Cell]] = defaultdict(lambda: [Cell(note="–")] * len(blocks))
+    for place, block in enumerate(blocks):
+        for row in block.rows if column in block.columns else ():
+            if not row.source:
+                rows[row.method, split_recipe(row.recipe)[1]][place] = row.cells[block.columns.index(column)]
     return replace(
         first,
         shots=int(column) if counts_shots else first.shots,
-        columns=backbones,
-        rows=[Row(*name, [cells.get(one, Cell(note="–")) for one in backbones]) for name, cells in rows.items()],
+        columns=[block.what for block in blocks],
+        rows=[Row(*name, cells) for name, cells in rows.items()],
         seeds=sorted({seed for block in blocks for seed in block.seeds}),
         methods=(),
         what=f"{'accuracy' if counts_shots else column} under each backbone",
