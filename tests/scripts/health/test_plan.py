@@ -72,7 +72,9 @@ def test_checkpoints_that_the_plan_itself_makes_are_not_missed(pets, tiny_clip, 
     assert len(started) == 2
 
 
-@pytest.mark.parametrize("word", ["datacomp_b16", "open_clip:ViT-B-16//weights.pt", "hf:openai/clip-vit-base-patch16"])
+@pytest.mark.parametrize(
+    "word", ["datacomp_b16", "open_clip:ViT-B-16//weights.pt", "hf:openai/clip-vit-base-patch16"]
+)
 def test_names_of_libraries_are_not_looked_for_as_files(word):
     runs = planned(run.parse_args(["ship", "base2new", "dtd", "1", "--backbone", word])[1])
     settings = [(one, plan.settings_of(one)) for one in runs]
