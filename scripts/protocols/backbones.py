@@ -16,6 +16,8 @@ LIBRARIES = OPEN_CLIP, HUGGING_FACE = "open_clip:", "hf:"  # whose own names fol
 OWN = r"(?:rn\d+(?:x\d+)?|vit_[blh]\d+(?:_\d+px)?)"  # that recipes' names begin with
 EMBEDDED = "shapes"  # datasets that begin so come with a backbone of their own, so with recipes that begin so too
 
+WHOLE_RECIPE = re.compile(rf"(^|_){OWN}(_|$)|._{EMBEDDED}(_|$)")  # behind the label of a model without a file
+
 
 class BackboneError(ValueError):
     """A backbone that does not exist; the message says which."""
@@ -115,11 +117,10 @@ def split_recipe(name: str) -> tuple[str, str]:
 
     So datacomp_b16_ep50, my_clip_vit_b16_ep50 and vit_b16_ep50 differ in the first alone.
     """
-    behind = re.fullmatch(rf"(.+)_(?:{OWN}(?:_(.*))?|({EMBEDDED}(?:_.*)?))", name)
-    if behind:
-        return behind[1], behind[2] or behind[3] or ""
-    labels = sorted((backbone.label for backbone in (*listed(), *map(backbone_of, OPENAI))), key=len, reverse=True)
-    for label in labels:
-        if re.match(rf"{label}(?=_|/|$)", name):
+    labels = [backbone.label for backbone in (*listed(), *map(backbone_of, OPENAI))]
+    for label in sorted(labels, key=len, reverse=True):
+        known = re.fullmatch(rf"{re.escape(label)}(?:_(.*)|(?:/.*)?)", name)
+        if known and not WHOLE_RECIPE.search(known[1] or ""):
             return label, name[len(label) :].removeprefix("_")
-    return "", name
+    behind = re.fullmatch(rf"(.+)_(?:{OWN}(?:_(.*))?|({EMBEDDED}(?:_.*)?))", name)
+    return (behind[1], behind[2] or behind[3] or "") if behind else ("", name)

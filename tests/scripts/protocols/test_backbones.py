@@ -130,6 +130,14 @@ def test_a_recipes_name_is_split_where_it_was_joined(backbone, recipe):
     assert (label, rest) == (found.label, split_recipe(recipe)[1])
 
 
+@pytest.mark.parametrize("stem", ["laion_vit_b16", "my_rn50", "my-clip.v2", "vit_b16_mine"])
+@pytest.mark.parametrize("recipe", ["vit_b16", "vit_b16_ep50_ctxv1", "shapes_cocoop"])
+def test_so_it_is_under_a_file_of_ones_own(stem, recipe, tmp_path, monkeypatch):
+    (tmp_path / f"{stem}.yaml").write_text("MODEL: {BACKBONE: {NAME: mine.pt}}")
+    monkeypatch.setattr(backbones, "FOLDER", tmp_path)
+    assert split_recipe(backbone_of(stem).renamed(recipe)) == (stem, split_recipe(recipe)[1])
+
+
 @pytest.mark.parametrize(
     ("recipe", "parts"),
     [
