@@ -229,6 +229,8 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     args, request = read_request(parser, argv, SEEDS)
     if args.ablation not in PAIRED and args.reference != AS_PUBLISHED:
         parser.error(f"--reference is of the ablations {', '.join(PAIRED)}")
+    if len(request.backbones) > 1:
+        parser.error("--backbone: an ablation is under one")
     args.class_splits = args.class_splits or list(CLASS_SPLITS)
     return args, request
 
@@ -266,7 +268,7 @@ def table_of(args: argparse.Namespace, request: Request, variants: Sequence[Vari
     reference = next(variant for variant in variants if variant.method.synthesizes and not variant.changed)
     rows = [variant.row(reference) for variant in variants]
     splits, seeds = (" ".join(map(str, numbers)) for numbers in (args.class_splits, request.seeds))
-    return f"""{request.label(reference.dataset)}, {request.shots[0]} shots, base-to-new, {args.ablation}
+    return f"""{place(request, reference)}, base-to-new, {args.ablation}
 {tabulate(rows, headers, disable_numparse=True, colalign=align)}
 Mean ± standard deviation over seeds {seeds} and class splits {splits}.
 Δ H, paired: to the run as published with the same class split and seed, in points."""
@@ -278,12 +280,17 @@ def paired_table(args: argparse.Namespace, request: Request, variants: Sequence[
     reference = row_named(args.reference, variants)
     rows = [variant.paired_row(reference) for variant in variants]
     splits, seeds = (" ".join(map(str, numbers)) for numbers in (args.class_splits, request.seeds))
-    dataset, method = request.label(variants[-1].dataset), variants[-1].method
-    return f"""{dataset}, {request.shots[0]} shots, {args.ablation}, SHIP on {method.classifier}
+    return f"""{place(request, variants[-1])}, {args.ablation}, SHIP on {variants[-1].method.classifier}
 {tabulate(rows, headers, disable_numparse=True, colalign=["left", *["right"] * 9])}
 Means over seeds {seeds} and class splits {splits}. H: base-to-new; G: H of seen (S) and unseen (U)
 classes where all compete. Δ: to {reference.label} of the same class split and seed, in points,
 ± standard error clustered by class split. KL: of stage 1's last epoch, in nats."""
+
+
+def place(request: Request, variant: Variant) -> str:
+    """Dataset, shots and, if it is not the recipe's, the backbone."""
+    backbones = [backbone.title for backbone in request.backbones]
+    return ", ".join([request.label(variant.dataset), f"{request.shots[0]} shots", *backbones])
 
 
 def row_named(label: str, variants: Sequence[Variant]) -> Variant:

@@ -5,9 +5,11 @@
     bash scripts/compare.sh oxford_pets eurosat --methods coop ship --seeds 1 2 3
     bash scripts/compare.sh oxford_pets --methods zsclip closed_form linear
     bash scripts/compare.sh imagenet --protocol xd TRAINER.FEATURES.VIEWS 10
+    bash scripts/compare.sh oxford_pets --methods coop ship --backbones vit_b16 datacomp_b16
 
 --methods takes families too, for all of their methods, alone and with SHIP, that have a recipe for the datasets:
-prompts, adapters, linear, closed_form, zero-shot, and all for everything. The default is a few quick ones.
+prompts, adapters, linear, closed_form, zero-shot, and all for everything. The default is a few quick ones. With
+several --backbones, files of configs/backbones or any CLIP, the last table is methods × backbones.
 
 What the runs lack is listed before the first one starts. One that fails is shown in its cell and the others go on.
 After Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on.

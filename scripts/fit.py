@@ -23,6 +23,7 @@ import yaml
 from common.arguments import CHECKOUT, OUTPUT, command_parser
 from common.command import run_command
 from common.errors import fail
+from protocols.backbones import find_backbone
 from protocols.methods import Method, Recipe, find_method
 
 from trainers.blocks.errors import InputError
@@ -41,7 +42,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--without-pictures", default="", metavar="NAMES", help="names with commas between, or a file of lines")
     add("--method", default="ship", help="a name from configs/methods.yaml, or ship_X for SHIP on X (ship)")
     add("--recipe", default="", help="a name from configs/trainers/TRAINER (default: that for CLIP's ViT-B/16)")
-    add("--backbone", default="", help="one of CLIP's names, or a checkpoint file (the recipe's)")
+    names = "a file of configs/backbones, or a name or path as MODEL.BACKBONE.NAME takes it (the recipe's)"
+    add("--backbone", default="", metavar="NAME", help=names)
     add("--output", type=Path, help="the run's folder (output/fit/FOLDER/METHOD/seedN)")
     add("--seed", type=int, default=1, metavar="N", help="of all that is random (1)")
     args = parser.parse_intermixed_args(argv)
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         method = find_method(args.method).with_recipe(args.recipe)
         recipe = method.recipe("base2new", "", -1)
+        args.backbone = find_backbone(args.backbone) if args.backbone else None
         output = args.output or OUTPUT / "fit" / args.folder.resolve().name / method.name / f"seed{args.seed}"
     except ValueError as error:
         fail(error)
@@ -172,7 +175,9 @@ def arguments(
     folder = args.folder.resolve()
     words = ["--root", folder.parent, "--seed", args.seed, "--trainer", trainer, "--output-dir", output]
     words += [word for file in recipe.files for word in ("--config-file", file)]
-    words += ["--backbone", args.backbone] if args.backbone else []
+    if args.backbone:
+        words += [word for file in args.backbone.files for word in ("--config-file", file)]
+        words += ["--backbone", args.backbone.name]
     own = ["DATASET.NAME", "OwnPictures", "DATASET.FOLDER", repr(folder.name), "DATASET.NUM_SHOTS", -1]
     return [str(word) for word in (*words, *own, *pairs)]
 
@@ -185,8 +190,8 @@ def settings(args: argparse.Namespace, recipe: Recipe, pictures: int) -> list[ob
         size = written_in(recipe, key)
         if size:
             pairs += [key, min(size, max(SMALLEST, pictures // STEPS), pictures)]
-    if args.backbone:
-        size = resolution_of(args.backbone)
+    if args.backbone and not args.backbone.file:
+        size = resolution_of(args.backbone.name)
         pairs += ["INPUT.SIZE", f"({size}, {size})"]
     return pairs
 

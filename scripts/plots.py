@@ -23,6 +23,7 @@ from common.command import run_command
 from common.errors import fail
 from protocols.methods import METHODS, SHIP, classifier_in, family_by_trainer, find_method, title_of
 from report.blocks import AVERAGE, Block, NoRuns, Row, build
+from report.by_backbone import under
 from report.choice import add_choice, chosen_runs, read_choice
 from report.results import report_unreadable
 from report.rows import MethodRuns
@@ -137,7 +138,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    runs = chosen_runs(args)
+    runs = under(chosen_runs(args), args.backbones)
     unreadable = report_unreadable(runs)
     try:
         files = save(draw(build(runs, args.protocol, args.datasets, seeds=args.seeds), args.protocol), args.to)

@@ -49,7 +49,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     formats.add_argument("--json", type=Path, metavar="FILE", help="write a list of pictures")
     add("--calibrate", action="store_true", help="fit a temperature to the run's validation pictures")
     add("--data", type=Path, help="--calibrate: folder of the datasets, if not where the run had it")
-    add("--backbone", default="", help="CLIP's name or file, if that has moved; it has to be the run's")
+    moved = "the run's, if its file has moved: a name or path as MODEL.BACKBONE.NAME takes it"
+    add("--backbone", default="", metavar="NAME", help=moved)
     return parser.parse_args(argv)
 
 

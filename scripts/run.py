@@ -4,6 +4,7 @@
     bash scripts/ship/base2new.sh imagenet                               # the same as run.sh ship base2new imagenet
     bash scripts/run.sh clip_adapter fewshot dtd eurosat --shots 1,16 --with-baselines
     bash scripts/run.sh ship_cocoop base2new shapes 1 2 3 TRAINER.FEATURES.VIEWS 10
+    bash scripts/ship/base2new.sh oxford_pets --backbone datacomp_b16    # under another CLIP, see configs/backbones
 
 base2new  train on the base classes, test on base and on new ones
 gzsl      the same training; test with all classes competing

@@ -18,7 +18,8 @@ from common.arguments import command_parser
 from common.command import run_command
 from common.errors import fail
 from protocols.layout import PROTOCOLS
-from report.blocks import NoRuns, build
+from report.blocks import NoRuns
+from report.by_backbone import build_under
 from report.choice import add_choice, chosen_runs, read_choice
 from report.pages import add_into, publish
 from report.published import PUBLISHED, PublishedError
@@ -53,11 +54,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = chosen_runs(args)
     unreadable = report_unreadable(runs)
     try:
-        text = render(build(runs, args.protocol, args.datasets, papers, args.seeds), args.format)
+        text = render(
+            build_under(args.backbones, runs, args.protocol, args.datasets, papers, args.seeds), args.format
+        )
     except NoRuns as missing:
+        under_it = f" --backbone {missing.backbone}" if missing.backbone else ""
         fail(
-            f"no {missing} under {', '.join(map(str, args.outputs))}.\n"
-            f"Make them with: bash scripts/ship/{args.protocol}.sh {missing.dataset or 'DATASET'}"
+            f"no {missing} under {', '.join(map(str, args.outputs))}.{missing.hint}\n"
+            f"Make them with: bash scripts/ship/{args.protocol}.sh {missing.dataset or 'DATASET'}{under_it}"
         )
     except PublishedError as error:
         fail(str(error))

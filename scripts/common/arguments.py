@@ -6,7 +6,8 @@ import argparse
 import itertools
 import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,13 @@ def add_data(parser: argparse.ArgumentParser, *aliases: str) -> None:
     parser.add_argument("--data", *aliases, type=Path, default=default_data(), help=text)
 
 
+def add_backbones(parser: argparse.ArgumentParser, what: str) -> None:
+    """--backbone, or --backbones with several; `what` they do."""
+    names = "files of configs/backbones, or names and paths as MODEL.BACKBONE.NAME takes them"
+    help = f"{what}: {names}"
+    parser.add_argument("--backbones", "--backbone", action=Several, fits=is_model, metavar="NAME", help=help)
+
+
 class Several(argparse.Action):
     """An option that takes several names, or numbers, up to the first word that is none.
 
@@ -40,13 +48,19 @@ class Several(argparse.Action):
     pair. Commas may stand for spaces, and the option may be given again.
     """
 
-    def __init__(self, option_strings: Sequence[str], dest: str, numbers: bool = False, **settings: object) -> None:
-        self.numbers = numbers
+    def __init__(
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        numbers: bool = False,
+        fits: Callable[[str], bool] | None = None,
+        **settings: object,
+    ) -> None:
+        self.numbers, self.fits = numbers, fits or (is_number if numbers else is_name)
         super().__init__(option_strings, dest, nargs="+", **settings)
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
-        fits = is_number if self.numbers else is_name
-        words = list(itertools.takewhile(fits, values))
+        words = list(itertools.takewhile(self.fits, values))
         if not words:
             raise argparse.ArgumentError(self, f"invalid {'int' if self.numbers else 'name'} value: {values[0]!r}")
         found = [part for word in words for part in comma_separated(word)]
@@ -67,6 +81,11 @@ def is_key(word: str) -> bool:
 
 def is_name(word: str) -> bool:
     return not (is_number(word) or is_key(word))
+
+
+def is_model(word: str) -> bool:
+    """Whether it may name a backbone, as RN50 and paths do, which would be keys to `is_key`."""
+    return not (is_number(word) or re.fullmatch(r"[A-Z_]+(\.[A-Z0-9_]+)*", word))
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[int], list[str]]:

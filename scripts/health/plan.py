@@ -8,6 +8,7 @@ from textwrap import indent
 import yaml
 from common.errors import fail
 from fetch.sources import Sources, read_sources
+from protocols.backbones import LIBRARIES
 from protocols.catalogue import CONFIGS, CatalogueError, prepare_imports
 from protocols.runs import CHECKOUT, Run
 
@@ -78,7 +79,8 @@ def checkpoints_lacking(settings: Settings) -> Iterator[str]:
     made = {str(run.model.folder) for run, _ in settings if run.model is not None}
     finders = {**FINDERS, BACKBONE: find}
     for key, value in dict.fromkeys((key, str(values.get(key, ""))) for _, values in settings for key in finders):
-        if value and value not in made and not (key == BACKBONE and value in available_models()):
+        named = key == BACKBONE and (value in available_models() or value.startswith(LIBRARIES))  # is no path
+        if value and value not in made and not named:
             try:
                 path = finders[key](value)
                 if path is not None and not path.is_file():

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from protocols.backbones import find_backbone
 from yacs.config import CfgNode
 
 from configuration import MERGE_ERRORS, default_cfg, message_of
@@ -47,7 +48,7 @@ class SavedRun:
         return self.record.get("model") or str(self.folder)
 
     def config(self, args: argparse.Namespace) -> CfgNode:
-        """Its configuration, with --data and --backbone where they are given."""
+        """Its configuration, with --data and --backbone where they are given. Raises ValueError."""
         cfg = default_cfg()
         try:
             cfg.merge_from_other_cfg(CfgNode(self.record["config"]))
@@ -57,7 +58,8 @@ class SavedRun:
             ) from error
         cfg.merge_from_list([word for key in BEGUN_WITH for word in (key, "")])
         cfg.OUTPUT_DIR = str(self.folder)
-        cfg.MODEL.BACKBONE.NAME = args.backbone or cfg.MODEL.BACKBONE.NAME
+        if args.backbone:
+            cfg.MODEL.BACKBONE.NAME = find_backbone(args.backbone).name
         cfg.DATASET.ROOT = str(args.data) if args.data else cfg.DATASET.ROOT
         cfg.freeze()
         return cfg

@@ -1,6 +1,5 @@
 """The methods as scripts know them: configs/methods.yaml, and SHIP on each of them."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import yaml
 from common.errors import unknown
 
+from .backbones import EMBEDDED, Backbone
+
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILE = CONFIGS / "methods.yaml"
-EMBEDDED = "shapes"  # datasets that begin so come with a backbone of their own, so with recipes too
 SHIP = "ship"
 FAMILIES = ("zero-shot", "prompts", "adapters", "linear", "closed_form")  # in the order of tables
 ALL = "all"
@@ -28,21 +28,11 @@ class Recipe:
     files: tuple[Path, ...]
     pairs: tuple[str, ...] = ()
 
-    def under(self, backbone: str) -> "Recipe":
-        """The same with another backbone than the recipe's, by one of CLIP's names or a path, and named after that.
-
-        So vit_b16_ep50 becomes rn101_ep50, and, as my_clip.pt is no architecture, my_clip_vit_b16_ep50.
-        """
-        if not backbone:
+    def under(self, backbone: Backbone | None) -> "Recipe":
+        """The same with another backbone than the recipe's, if one is given, and named after that."""
+        if backbone is None:
             return self
-        published = PUBLISHED_NAME.fullmatch(backbone)
-        label = re.sub(r"\W+", "_", backbone.lower().replace("/", "") if published else Path(backbone).stem)
-        own = OWN_BACKBONE.match(self.name) if published else None
-        return replace(self, name=label + self.name[own.end() :] if own else f"{label}_{self.name}")
-
-
-PUBLISHED_NAME = re.compile(r"RN\d+(x\d+)?|ViT-[BLH]/\d+(@\d+px)?")  # CLIP's names; what else there is, is a path
-OWN_BACKBONE = re.compile(r"(rn\d+(x\d+)?|vit_[blh]\d+(_\d+px)?)(?=_|$)")  # that recipes' names begin with
+        return replace(self, name=backbone.renamed(self.name), files=(*self.files, *backbone.files))
 
 
 @dataclass(frozen=True)

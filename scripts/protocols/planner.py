@@ -10,6 +10,7 @@ fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from .backbones import Backbone
 from .layout import test_folder, train_folder
 from .methods import Method
 from .request import Request
@@ -17,10 +18,13 @@ from .runs import SOURCE, Run
 
 
 class Planner:
-    """The runs that a protocol takes of one method with one seed on one dataset."""
+    """The runs that a protocol takes of one method with one seed on one dataset, under one backbone."""
 
-    def __init__(self, request: Request, method: Method, dataset: str, seed: int) -> None:
+    def __init__(
+        self, request: Request, method: Method, dataset: str, seed: int, backbone: Backbone | None = None
+    ) -> None:
         self.request, self.method, self.dataset, self.seed = request, method, dataset, seed
+        self.backbone = backbone  # None: the recipes' own
 
     def runs(self) -> Iterator[Run]:
         return getattr(self, self.request.protocol)()
@@ -58,10 +62,11 @@ class Planner:
 
     def training(self, classes: str, shots: int) -> Run:
         request, label = self.request, self.request.label(self.dataset)
-        recipe = self.method.recipe(request.protocol, self.dataset, shots).under(request.backbone)
+        recipe = self.method.recipe(request.protocol, self.dataset, shots).under(self.backbone)
         place = (label, shots, self.method.trainer, recipe.name, self.seed)
         folder = train_folder(request.output, request.protocol, *place)
-        settings = {"data": request.data, "pairs": request.pairs}
+        own_pair = self.backbone.pairs if self.backbone else ()
+        settings = {"data": request.data, "pairs": (*own_pair, *request.pairs)}
         return Run(self.method, recipe, self.dataset, classes, shots, self.seed, folder, **settings)
 
     def test(self, trained: Run, part: str, dataset: str, classes: str) -> Run:
@@ -74,8 +79,9 @@ def plan(request: Request) -> list[Run]:
     """All runs, each once: methods may share the training that another protocol's test is of."""
     runs: dict = {}
     for dataset in request.datasets:
-        for method in request.methods:
-            for seed in request.seeds:
-                for run in Planner(request, method, dataset, seed).runs():
-                    runs.setdefault(run.folder, run)
+        for backbone in request.backbones or (request.backbone_of_pairs,):
+            for method in request.methods:
+                for seed in request.seeds:
+                    for run in Planner(request, method, dataset, seed, backbone).runs():
+                        runs.setdefault(run.folder, run)
     return list(runs.values())

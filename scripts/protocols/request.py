@@ -1,12 +1,15 @@
 """What a protocol command is asked for, and the arguments that say so."""
 
 import argparse
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.arguments import OUTPUT, Several, add_data, comma_separated, is_key, shots, split_words
+from common.arguments import OUTPUT, Several, add_backbones, add_data, comma_separated, is_key, shots, split_words
 
+from .backbones import KEY as BACKBONE
+from .backbones import Backbone, backbone_of, find_backbone
 from .catalogue import known_names, unknown_name
 from .layout import PROTOCOLS, TARGETS
 from .methods import BASELINES, COMPARED, GROUPS, Method, expand, find_method
@@ -14,7 +17,6 @@ from .methods import BASELINES, COMPARED, GROUPS, Method, expand, find_method
 FEWSHOT = (1, 2, 4, 8, 16)
 LARGEST_SEED = 2**32 - 1  # NumPy's
 IN_FOLDERS = {"DATASET.NUM_SHOTS": "--shots", "SEED": "--seeds"}  # keys that would not fit the runs' folders as pairs
-BACKBONE = "MODEL.BACKBONE.NAME"
 WORDS = "DATASET… [SEED…] [KEY VALUE …]"
 
 
@@ -32,16 +34,17 @@ class Request:
     pairs: tuple[str, ...]
     data: Path
     output: Path
+    backbones: tuple[Backbone, ...] = ()  # none: the recipes' own, or that of the pairs
 
     def label(self, dataset: str) -> str:
         """The dataset's name in folders and tables."""
         return self.name if dataset == "imagefolder" else dataset
 
     @property
-    def backbone(self) -> str:
-        """What the pairs put in the place of the recipes' backbone; else empty."""
+    def backbone_of_pairs(self) -> Backbone | None:
+        """What the pairs put in the place of the recipes' backbone, if they do."""
         named = [value for key, value in zip(self.pairs[::2], self.pairs[1::2], strict=True) if key == BACKBONE]
-        return named[-1] if named else ""
+        return backbone_of(named[-1]) if named else None
 
     @property
     def labels(self) -> list[str]:
@@ -70,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser, seeds: str = "1 2 3") -> None:
     images = "training images a class (16; fewshot: 1,2,4,8,16); -1: all there are"
     add("--shots", type=shots, metavar="N,…", help=images)
     add("--recipe", default="", help="a name from configs/trainers/TRAINER, for all methods but --with-baselines")
+    add_backbones(parser, "to run under in the recipes' place")
     add("--with-baselines", action="store_true", help=f"also run {' and '.join(BASELINES)}")
     targets = "xd, dg: datasets to test on (default: the papers')"
     add("--targets", type=comma_separated, metavar="NAME,…", help=targets)
@@ -104,6 +108,7 @@ def read_request(
             pairs=(*pairs, "DATASET.FOLDER", args.name) if args.name else tuple(pairs),
             data=args.data,
             output=args.output,
+            backbones=backbones_of(args, pairs),
         )
         check_recipes(request)
     except ValueError as error:
@@ -155,6 +160,17 @@ def seeds_of(seeds: Iterable[int]) -> tuple[int, ...]:
     return unique(seeds)
 
 
+def backbones_of(args: argparse.Namespace, pairs: Sequence[str]) -> tuple[Backbone, ...]:
+    """Raises ValueError."""
+    if args.backbones and BACKBONE in pairs[::2]:
+        raise ValueError(f"--backbones and {BACKBONE} say the same: give one of them")
+    found = unique(map(find_backbone, args.backbones or ()))
+    for one, other in itertools.combinations(found, 2):
+        if one.label == other.label:
+            raise ValueError(f"--backbones: {one.name} and {other.name} would have the same folders, {one.label}")
+    return found
+
+
 def shots_of(args: argparse.Namespace, methods: Sequence[Method]) -> tuple[int, ...]:
     """Raises ValueError."""
     shots = unique(args.shots or (FEWSHOT if args.protocol == "fewshot" else [16]))
@@ -181,7 +197,7 @@ def targets_of(args: argparse.Namespace, datasets: Sequence[str]) -> tuple[str, 
 
 
 def check_recipes(request: Request) -> None:
-    """Raises MethodError where a method has no recipe for a dataset."""
+    """Raises MethodError where a method has no recipe for a dataset, and BackboneError as `backbone_of` does."""
     for method in request.methods:
         for dataset in request.datasets:
-            method.recipe(request.protocol, dataset, request.shots[0])
+            method.recipe(request.protocol, dataset, request.shots[0]).under(request.backbone_of_pairs)

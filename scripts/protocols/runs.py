@@ -267,4 +267,5 @@ def print_recipes(runs: Sequence[Run]) -> None:
         fail(f"no recipe {', '.join(missing)}; in a checkout of CoOp, its own scripts run its methods: see README.md")
     for trainer, recipe in taken:
         files = " and ".join(str(file.relative_to(CHECKOUT)) for file in recipe.files)
-        print(f"{trainer}: recipe {files}")
+        filed = "" if recipe.name == recipe.files[0].stem else f", filed as {recipe.name}"
+        print(f"{trainer}: recipe {files}{filed}")

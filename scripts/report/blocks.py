@@ -19,11 +19,12 @@ REFERENCE, AVERAGE = "CoOp", "average"
 
 
 class NoRuns(LookupError):
-    """Nothing to show of a protocol, or of one dataset where it names one."""
+    """Nothing to show of a protocol, or of one dataset or backbone where it names one; `hint`: the nearest name."""
 
-    def __init__(self, protocol: str, dataset: str = "") -> None:
-        super().__init__(f"{protocol} runs" + (f" of {dataset}" if dataset else ""))
-        self.dataset = dataset
+    def __init__(self, protocol: str, dataset: str = "", backbone: str = "", hint: str = "") -> None:
+        named = (f" of {dataset}" if dataset else "") + (f" with the backbone {backbone}" if backbone else "")
+        super().__init__(f"{protocol} runs{named}")
+        self.dataset, self.backbone, self.hint = dataset, backbone, hint
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Block:
-    """One table. `datasets` are those of its title: one, or several that are averaged; of xd and dg, the source."""
+    """One table. `datasets` are those of its title: one, or several that are averaged; of xd and dg, the source.
+
+    `what` tells it from others of its dataset: the backbone, or, where these are the columns, what is shown of them.
+    """
 
     protocol: str
     datasets: Sequence[str]
@@ -48,6 +52,8 @@ class Block:
     rows: Sequence[Row]
     seeds: Sequence[int]
     methods: Sequence[MethodRuns] = field(default=(), repr=False)
+    what: str = ""
+    is_across: bool = False  # whether the columns are backbones
 
     @property
     def name(self) -> str:

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.arguments import OUTPUT, Several, shots
-from protocols.methods import MethodError, classifier_in, expand
+from common.arguments import OUTPUT, Several, add_backbones, shots
+from protocols.backbones import backbone_of
+from protocols.methods import classifier_in, expand
 
 from .results import RunResult, load
 
@@ -23,24 +24,29 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         action=Several,
         help="names or families of configs/methods.yaml (default: all with runs)",
     )
+    add_backbones(parser, "backbones that the runs are under (default: all with runs)")
     seeds = "those to take and to expect (default: all found)"
     add("--seeds", metavar="SEED", action=Several, numbers=True, help=seeds)
     add("--shots", metavar="N", type=shots, help="numbers of training images a class (default: all found)")
 
 
 def read_choice(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments, with all folders in `outputs`; ends the program with status 2 for methods that do not exist."""
+    """The arguments, with all folders in `outputs`; ends the program with status 2 for methods that do not exist.
+
+    A backbone may be known by the runs' folders alone.
+    """
     args = parser.parse_intermixed_args(argv)
     args.outputs = [*args.outputs, *args.output, *map(Path, args.rest)] or [OUTPUT]
     try:
         args.methods = expand(args.methods or ())
-    except MethodError as error:
+        args.backbones = list(map(backbone_of, args.backbones or ()))
+    except ValueError as error:
         parser.error(str(error))
     return args
 
 
 def chosen_runs(args: argparse.Namespace) -> list[RunResult]:
-    """The protocol's runs in the folders; those without training for all numbers of shots."""
+    """The protocol's runs in the folders, under any backbone; those without training for all numbers of shots."""
     runs = load(args.outputs, args.protocol, args.seeds)
     if args.shots:
         runs = [run for run in runs if run.id.shots in (0, *args.shots)]

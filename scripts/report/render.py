@@ -43,7 +43,7 @@ SIGNS = {
 def render(blocks: Sequence[Block], format: str) -> str:
     """All blocks, then the notes that they need."""
     if format == "csv":
-        return as_csv(blocks)
+        return as_csv([block for block in blocks if not block.is_across])  # whose figures the others have
     grids = on_terminal if format == "text" else in_document
     tables = [(escape(title(block), format), grids(block, format)) for block in blocks]
     remarks = [escape(note, format) for note in notes(blocks, bold=format != "text")]
@@ -84,7 +84,8 @@ def escape(text: str, format: str) -> str:
 def title(block: Block) -> str:
     shots = "" if block.shots in (None, 0) else f", {_shots(block.shots)}"
     seeds = f", seeds {' '.join(map(str, block.seeds))}" if block.seeds else ""
-    return f"{block.title}{shots}, {NAMES[block.protocol]}{seeds}"
+    what = f", {block.what}" if block.what else ""
+    return f"{block.title}{shots}, {NAMES[block.protocol]}{what}{seeds}"
 
 
 def on_terminal(block: Block, format: str) -> list[str]:
@@ -103,7 +104,7 @@ def _with_difference(block: Block, row: Row, index: int) -> str:
 
 
 def _columns(block: Block) -> list[str]:
-    return [_shots(int(name)) for name in block.columns] if block.protocol == "fewshot" else list(block.columns)
+    return [_shots(int(name)) for name in block.columns] if block.shots is None else list(block.columns)
 
 
 def in_document(block: Block, format: str) -> list[str]:

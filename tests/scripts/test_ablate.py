@@ -171,3 +171,14 @@ def test_pull_is_left_out_on_methods_without_text_features_to_hold(tmp_path):
         labels[method] = {variant.label for variant in ablate.variants_of(request, "controls", [0], "shapes")}
     assert labels["tip_adapter_f"] == {label for label in labels["coop"] if "PULL" not in label} < labels["coop"]
     assert "SYNTHESIS none PULL 2.0" in labels["coop"]
+
+
+def test_an_ablation_may_be_under_another_backbone_which_folders_and_table_name(tmp_path, capsys):
+    words = ["kl_weight", "dtd", "--seeds", "1", "--class-splits", "0", "--output", str(tmp_path)]
+    args, request = ablate.parse_args([*words, "--backbone", "datacomp_b16"])
+    variants = ablate.variants_of(request, "kl_weight", args.class_splits, "dtd")
+    assert {run.folder.parts[-2] for one in variants for run in one.runs[0, 1]} == {"datacomp_b16"}
+    assert ablate.table_of(args, request, variants).startswith("dtd, 16 shots, DataComp B/16, base-to-new, kl_weight")
+    with pytest.raises(SystemExit):
+        ablate.parse_args([*words, "--backbones", "RN50", "datacomp_b16"])
+    assert "--backbone: an ablation is under one" in capsys.readouterr().err

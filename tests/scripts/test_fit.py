@@ -7,7 +7,9 @@ import fit
 import numpy as np
 import predict
 import pytest
+import yaml
 from PIL import Image
+from protocols import backbones
 
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
 SMALL = (*SHORT, "TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8)
@@ -114,6 +116,18 @@ def test_without_any_picture_it_is_zero_shot_and_says_so(run, tmp_path):
     assert ended.value.code == 0
 
 
+def test_a_backbones_file_says_what_pictures_it_takes(birds, run, tiny_clip, tmp_path, monkeypatch):
+    own = {"SIZE": "(224, 224)", "INTERPOLATION": "bilinear", "PIXEL_MEAN": [0.5] * 3, "PIXEL_STD": [0.5] * 3}
+    settings = {"INPUT": own, "MODEL": {"BACKBONE": {"NAME": str(tiny_clip)}}}
+    (tmp_path / "backbones").mkdir()
+    (tmp_path / "backbones/mine.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setattr(backbones, "FOLDER", tmp_path / "backbones")
+    status, _, err = run(birds, "--method", "coop", "--backbone", "mine", *SHORT)
+    assert status == 0, err
+    config = json.loads((tmp_path / "run/results.json").read_text())["config"]
+    assert (config["MODEL"]["BACKBONE"]["NAME"], config["INPUT"]["PIXEL_MEAN"]) == (str(tiny_clip), [0.5] * 3)
+
+
 def test_bad_input_ends_in_a_line(birds, run, tmp_path):
     lone, hollow, blocked = tmp_path / "lone", tmp_path / "hollow", tmp_path / "file"
     picture(lone / "owl/1.png", 1)
@@ -128,6 +142,7 @@ def test_bad_input_ends_in_a_line(birds, run, tmp_path):
         (birds, ("--without-pictures", "<|endoftext|>, fox"), "no text that CLIP could read"),
         (birds, ("--without-pictures", "names.txt"), "names.txt cannot be read"),
         (birds, ("--method", "shipp"), "no method 'shipp'"),
+        (birds, ("--backbone", "datacomp_b61"), "Did you mean datacomp_b16?"),
         (birds, ("--method", "tip_adapter", "--without-pictures", "fox"), "train SHIP on it"),
         (birds, ("--output", blocked / "run"), "cannot be read or written: Not a directory"),
         (hollow, (), "crow has no images"),

@@ -253,6 +253,18 @@ def test_files_come_as_png_and_pdf(write, tmp_path, capsys):
     assert str(made[1]) in capsys.readouterr().out
 
 
+def test_runs_under_other_backbones_are_left_out(write, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    for recipe in ("rn50_ctxv1", "datacomp_b16_ctxv1"):
+        write("CoOp", "dtd", (50.0, 50.0), recipe=recipe)
+    taken = []
+    monkeypatch.setattr(plots, "draw", lambda blocks, protocol: taken.append(blocks) or iter(()))
+    with pytest.raises(SystemExit):
+        plots.main([str(tmp_path), "--backbone", "datacomp_b16", "--to", str(tmp_path / "plots")])
+    ((block,),) = taken
+    assert [row.recipe for row in block.rows] == ["datacomp_b16_ctxv1"]
+
+
 def test_without_matplotlib_it_says_what_to_install(write, tmp_path, monkeypatch, capsys):
     write("CoOp", "dtd", (60, 40))
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -174,6 +174,7 @@ BAD = [  # what is moved away of the run, what is asked for, what is said
     ("", ("--classes", "nowhere.txt"), "--classes: nowhere.txt cannot be read"),
     ("", ("--csv", "no/such/folder/p.csv"), "its folder is not there"),
     ("", ("--backbone", "datasets/assets/shapes_clip.pt"), "INPUT.SIZE"),
+    ("", ("--backbone", "ViT-B/61"), "Did you mean ViT-B/16?"),
     ("results.json", (), "incomplete run, without results.json"),
     ("prompt_learner", (), "there is no checkpoint in"),
     ("", ("--run", "elsewhere"), "There is no folder"),

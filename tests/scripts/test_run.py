@@ -215,6 +215,23 @@ def test_comparison_goes_on_after_a_failure_and_says_so(script, options, tmp_pat
     assert again.stdout.count(": complete") == 4
 
 
+def test_a_comparison_of_backbones_ends_with_methods_against_backbones(script, tiny_clip, tmp_path):
+    other = tmp_path / "other_clip.pt"
+    shutil.copy(tiny_clip, other)
+    words = ("1", "--protocol", "fewshot", "--methods", "zsclip", "coop", "--shots", "4")
+    words += ("--output", str(tmp_path / "out"))
+    done = script("compare", *words, "--backbones", str(tiny_clip), str(other), *SHORT)
+    assert done.returncode == 0, done.stderr
+    title, header, _, *rows = done.stdout.split("few-shot, ")[-1].splitlines()
+    assert title == "accuracy under each backbone, seeds 1"
+    assert header.split() == ["method", "recipe", "tiny_clip", "other_clip"]
+    figures = {row.split()[0]: row.split()[-2:] for row in rows if row.startswith(("ZeroshotCLIP", "CoOp"))}
+    assert all(one == another for one, another in figures.values())  # of the same weights
+    assert len(figures) == 2
+    found = sorted(path.name for path in tmp_path.glob("out/oxford_pets/CoOp/*"))
+    assert found == ["other_clip_vit_b16_ep100_4shots", "tiny_clip_vit_b16_ep100_4shots"]
+
+
 SCRIPTS = sorted(path.relative_to(CHECKOUT / "scripts") for path in (CHECKOUT / "scripts").glob("*/*.sh"))
 
 

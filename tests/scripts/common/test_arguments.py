@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from common.arguments import Several, add_data, command_parser, split_words
+from common.arguments import Several, add_backbones, add_data, command_parser, split_words
 
 
 @pytest.fixture
@@ -13,6 +13,7 @@ def parse():
         parser.add_argument("words", nargs="*")
         parser.add_argument("--datasets", action=Several)
         parser.add_argument("--seeds", action=Several, numbers=True)
+        add_backbones(parser, "to run under")
         add_data(parser, "--root")
         return parser.parse_intermixed_args(words)
 
@@ -36,6 +37,14 @@ def test_what_is_no_name_or_number_goes_to_the_rest(parse):
     assert (args.words, args.seeds, args.rest) == (["dtd"], [1, 2], ["OPTIM.LR", "0.1"])
     args = parse("--datasets", "dtd", "eurosat", "1", "2")
     assert (args.datasets, args.rest) == (["dtd", "eurosat"], ["1", "2"])
+
+
+@pytest.mark.parametrize("option", ["--backbone", "--backbones"])
+def test_backbones_may_look_like_keys_and_end_where_seeds_or_keys_begin(parse, option):
+    named = ["RN50", "ViT-L/14@336px", "models/clip.v2.pt", "CLIP.pt", "hf:openai/clip-vit-base-patch16", "vit_b16"]
+    for rest in (["1", "2"], ["OPTIM.LR", "0.1"], ["USE_CUDA", "False"], ["TRAINER.COOP.N_CTX", "4"]):
+        args = parse("dtd", option, *named, *rest)
+        assert (args.words, args.backbones, args.rest) == (["dtd"], named, rest)
 
 
 def test_an_option_without_a_fitting_word_is_refused(parse, capsys):

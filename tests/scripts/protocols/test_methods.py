@@ -3,6 +3,7 @@
 import pytest
 import yaml
 from protocols import methods
+from protocols.backbones import backbone_of
 from protocols.layout import PROTOCOLS
 from protocols.methods import (
     COMPARED,
@@ -107,10 +108,17 @@ def test_entries_and_the_methods_files_agree_on_classes_without_images():
         ("shapes", "RN50x4", "rn50x4_shapes"),
         ("vit_b16_tip_adapter_f", "/models/laion.v2.pt", "laion_v2_vit_b16_tip_adapter_f"),
         ("shapes", "coop.pt", "coop_shapes"),
+        ("vit_b16_ep50_ctxv1", "datacomp_b16", "datacomp_b16_ep50_ctxv1"),
+        ("rn50_imagenet_ctxv1", "open_clip:ViT-B-16/datacomp_xl_s13b_b90k", "datacomp_b16_imagenet_ctxv1"),
+        ("shapes_tip_adapter_f", "datacomp_b16", "datacomp_b16_shapes_tip_adapter_f"),
+        ("vit_b16", "open_clip:ViT-B-16/laion400m_e32", "vit_b_16_laion400m_e32_vit_b16"),
+        ("vit_b16_cocoop", "open_clip:ViT-B-16//weights/mine.pt", "vit_b_16_mine_vit_b16_cocoop"),
+        ("vit_b16", "hf:openai/clip-vit-base-patch16", "openai_clip_vit_base_patch16_vit_b16"),
+        ("vit_b16", "hf:./models/Mine", "Mine_vit_b16"),
     ],
 )
 def test_a_recipe_under_another_backbone_is_named_after_it(recipe, backbone, name):
-    under = Recipe(recipe, ()).under(backbone)
+    under = Recipe(recipe, ()).under(backbone_of(backbone) if backbone else None)
     assert under.name == name
     assert classifier_in(under.name) == classifier_in(recipe)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PATHS = ("OUTPUT_DIR", "RESUME", "DATASET.ROOT")  # where things lie, not what they are
-PRINTING = ("VERBOSE", "TRAIN.PRINT_FREQ")
+PRINTING = ("VERBOSE", "TRAIN.PRINT_FREQ", "MODEL.BACKBONE.TITLE")
 STORAGE = ("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE")  # what is stored beside the results
 PARALLELISM = ("TRAINER.FEATURES.DEVICES",)  # how many GPUs share the work
 WORKERS = "DATALOADER.NUM_WORKERS"

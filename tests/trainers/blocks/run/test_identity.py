@@ -10,7 +10,7 @@ from trainers.blocks.run.identity import Difference, config_hash, differences, f
 
 WORKERS = "DATALOADER.NUM_WORKERS"  # compared by whether there are any
 WITHOUT_EFFECT = {
-    *("OUTPUT_DIR", "RESUME", "DATASET.ROOT", "VERBOSE", "TRAIN.PRINT_FREQ"),
+    *("OUTPUT_DIR", "RESUME", "DATASET.ROOT", "VERBOSE", "TRAIN.PRINT_FREQ", "MODEL.BACKBONE.TITLE"),
     *("TRAINER.FEATURES.RESUME_EVERY", "TRAINER.FEATURES.CACHE", "TRAINER.FEATURES.DEVICES"),
 }
 
