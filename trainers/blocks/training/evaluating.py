@@ -72,7 +72,10 @@ class EvaluatingTrainer(ResumableTrainer):
             features, labels = self.evaluation_features(split)
             logits = self.classifier.predict(features) - self.penalties()
         self.evaluator.process(logits, labels)
-        metrics = {**self.evaluator.evaluate(), **self.gzsl_figures(logits, labels)}
+        metrics = self.evaluator.evaluate()
+        for found in (self.gzsl_figures(logits, labels), self.group_figures(logits, labels)):
+            print("".join(f"* {name}: {value:.1f}%\n" for name, value in found.items()), end="")
+            metrics = {**metrics, **found}
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
@@ -87,8 +90,9 @@ class EvaluatingTrainer(ResumableTrainer):
         model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
         classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
         held_out = {"held_out": self.held_out} if self.held_out else {}
+        groups = {"groups": self.groups} if self.groups else {}
         made_by = {"code": self.code, "numerics": self.numerics.in_effect}
-        write_record({**record, **about, **model, **classes, **held_out, **made_by}, self.cfg.OUTPUT_DIR)
+        write_record({**record, **about, **model, **classes, **groups, **held_out, **made_by}, self.cfg.OUTPUT_DIR)
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""
@@ -116,8 +120,21 @@ class EvaluatingTrainer(ResumableTrainer):
         seen = self.seen_classes()
         if seen is None or len(seen[labels].unique()) < 2:  # there are test images of seen classes alone, say
             return {}
-        found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
-        print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))
+        return gzsl.figures(logits.argmax(dim=-1), labels, seen)
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Labels of the dataset's groups of classes, such as those of a long tail; mostly there are none."""
+        return {name: list(labels) for name, labels in getattr(self.dm.dataset, "groups", {}).items()}
+
+    def group_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        """Accuracy in % averaged per class over each group that has test images."""
+        found = {}
+        for name, members in self.groups.items():
+            part = torch.zeros(len(self.classes), dtype=torch.bool, device=labels.device)
+            part[members] = True
+            if part[labels].any():
+                found[name] = gzsl.mean_over_classes(logits.argmax(dim=-1), labels, part)
         return found
 
     def penalties(self) -> Tensor:
