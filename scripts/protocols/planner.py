@@ -16,7 +16,6 @@ from .methods import Method
 from .request import Request
 from .runs import SOURCE, Run
 
-
 SHARE_WITHOUT_IMAGES = ("DATASET.LONGTAIL", "0.3")  # of the classes, where the user names no other
 
 

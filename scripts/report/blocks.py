@@ -142,7 +142,7 @@ def _by_dataset(
     seeds: Sequence[int] | None,
     papers: Sequence[Published],
 ) -> Iterator[Block]:
-    """base2new, gzsl, fewshot and longtail: a block per dataset, then the average over those that share a backbone."""
+    """Of all protocols without targets: a block per dataset, then the average over those that share a backbone."""
     methods, expected = methods_of(runs), _expected(runs, seeds)
     names = in_order(run.id.dataset for run in runs)
     columns = _columns(protocol, sorted({run.id.shots for run in runs}))

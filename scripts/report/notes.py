@@ -35,8 +35,8 @@ def _on_means(blocks: Sequence[Block]) -> Iterator[str]:
         yield "S, U: averages per class over seen and over unseen classes; accuracy: plain, over all test images."
     if protocol == "longtail":
         yield (
-            "Averages per class over classes with many (5 and more), few (1 to 4) and no training images; accuracy: "
-            "plain, over all test images."
+            "Averages per class over classes with many (5 and more), few (1 to 4) and no training images, which each "
+            "seed draws anew; accuracy: plain, over all test images."
         )
     if protocol in PAIRS:
         yield (

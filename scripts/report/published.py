@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from protocols.layout import BENCHMARK
+from protocols.layout import BENCHMARK, PROTOCOLS
 
 from .series import harmonic
 
@@ -59,9 +59,7 @@ def read_published(paths: Iterable[Path], protocol: str) -> list[Published]:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise PublishedError(f"{path} cannot be read: {error}") from error
         if not isinstance(content, dict) or not all(isinstance(content.get(name) or {}, dict) for name in sections):
-            raise PublishedError(
-                f"{path}: not methods by protocol (base2new, gzsl, xd, dg, fewshot, longtail), as {PUBLISHED} has them"
-            )
+            raise PublishedError(f"{path}: not methods by protocol ({', '.join(PROTOCOLS)}), as {PUBLISHED} has them")
         for section in sections:
             for method, entry in (content.get(section) or {}).items():
                 rows.append(_row(section, method, entry, f"{path}: {section}: {method}"))

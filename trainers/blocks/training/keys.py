@@ -123,8 +123,8 @@ DATASET = {
     "LONGTAIL": Key(
         0.0,
         SHARE,
-        "share of the classes, drawn by the seed, that get no training images, of which the others have from NUM_SHOTS "
-        "down to one, by Zipf's law; 0: all have NUM_SHOTS",
+        "share of the classes, drawn by the seed, without training images; those of the others fall from "
+        "NUM_SHOTS to one by Zipf's law; 0: all have NUM_SHOTS",
     ),
 }
 FEATURES = {  # how images become features, which is the same for all methods
