@@ -26,6 +26,8 @@ class EvaluatingTrainer(ResumableTrainer):
     `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
 
+    penalty: float | None = None  # on seen classes' logits in the newest test; None where nothing was subtracted
+
     @property
     def classes(self) -> Classes:
         """The classes of the run's dataset."""
@@ -91,8 +93,11 @@ class EvaluatingTrainer(ResumableTrainer):
         classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
         held_out = {"held_out": self.held_out} if self.held_out else {}
         groups = {"groups": self.groups} if self.groups else {}
+        penalty = {} if self.penalty is None else {"penalty": self.penalty}
         made_by = {"code": self.code, "numerics": self.numerics.in_effect}
-        write_record({**record, **about, **model, **classes, **groups, **held_out, **made_by}, self.cfg.OUTPUT_DIR)
+        write_record(
+            {**record, **about, **model, **classes, **groups, **held_out, **penalty, **made_by}, self.cfg.OUTPUT_DIR
+        )
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""
@@ -140,18 +145,23 @@ class EvaluatingTrainer(ResumableTrainer):
     def penalties(self) -> Tensor:
         """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION's penalty on seen classes, or 0."""
         seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
-        nothing = torch.zeros(len(self.classes), device=self.device)
+        self.penalty = None
         if seen is not None and self.cfg.TRAINER.GZSL.CALIBRATION == gzsl.HELD_OUT:
-            return torch.where(seen, self.held_out_penalty(), nothing)
-        if seen is None or not cost or not self.has_own_validation_images():
-            return nothing
+            self.penalty = self.held_out_penalty()
+        elif seen is not None and cost and self.has_own_validation_images():
+            self.penalty = self.affordable_penalty(seen, cost)
+        nothing = torch.zeros(len(self.classes), device=self.device)
+        return nothing if self.penalty is None else torch.where(seen, self.penalty, nothing)
+
+    def affordable_penalty(self, seen: Tensor, cost: float) -> float:
+        """The penalty that costs so many points of seen classes' validation accuracy."""
         val = self.dm.dataset.val
         mine = [index for index, item in enumerate(val) if seen[item.label]]
         images, items = Subset(self.val_loader.dataset, mine), [val[index] for index in mine]
         features, labels = self.plain_features(images, items, "val, seen")
-        chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
+        chosen = float(gzsl.penalty(self.classifier.predict(features), labels, seen, cost))
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
-        return torch.where(seen, chosen, nothing)
+        return chosen
 
     def held_out_penalty(self) -> float:
         """The penalty that was chosen before the evaluated model was trained; raises InputError without one."""
