@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from common.arguments import CHECKOUT, OUTPUT, command_parser
 from common.command import run_command
-from common.errors import fail
+from common.errors import fail, fail_on_file
 from protocols.methods import Method, Recipe, find_method
 
 from trainers.blocks.errors import InputError
@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             zero_shot(args, output, names)
     except (InputError, DatasetError, *compat.input_errors()) as error:
         fail(error)
+    except OSError as error:
+        fail_on_file(error)
     report(output, known, names)
 
 

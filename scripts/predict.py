@@ -25,7 +25,7 @@ from typing import Any
 
 from common.arguments import command_parser, positive
 from common.command import run_command
-from common.errors import fail
+from common.errors import fail, fail_on_file
 from own.pictures import find_pictures
 
 from trainers.blocks.errors import InputError
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         unreadable = predict(args, files)
     except (InputError, DatasetError, ValueError, *compat.input_errors()) as error:
         fail(error)
+    except OSError as error:
+        fail_on_file(error)
     sys.exit(1 if unreadable else 0)
 
 

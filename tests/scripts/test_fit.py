@@ -16,6 +16,7 @@ from trainers.blocks.clip import backbone
 
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
 SMALL = (*SHORT, "TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8)
+LONG = 300 * "x"  # no file system has so long a name
 COUNTS = {"blue jay": 6, "crow": 2, "owl": 1}
 
 
@@ -130,6 +131,8 @@ def test_bad_input_ends_in_a_line(birds, run, tmp_path):
         (birds, ("--method", "shipp"), "no method 'shipp'"),
         (birds, ("--method", "tip_adapter", "--without-pictures", "fox"), "train SHIP on it"),
         (birds, ("--output", blocked / "run"), "cannot be read or written: Not a directory"),
+        (birds, ("--output", tmp_path / LONG), "cannot be read or written: File name too long"),
+        (tmp_path / LONG, (), "cannot be read or written: File name too long"),
         (hollow, (), "crow has no images"),
         (tmp_path / "empty", (), "has no class folders with pictures"),
         (tmp_path / "nowhere", (), "There is no folder"),

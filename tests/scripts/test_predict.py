@@ -246,6 +246,9 @@ BAD = [  # what is moved away of the run, what is asked for, what is said
     ("", ("--classes", "dog, Dog"), "names a class twice"),
     ("", ("--classes", "nowhere.txt"), "--classes: nowhere.txt cannot be read"),
     ("", ("--csv", "no/such/folder/p.csv"), "its folder is not there"),
+    ("", ("--json", "docs"), "it is a folder"),
+    ("", ("--csv", 300 * "x"), "cannot be read or written: File name too long"),
+    ("", ("--backbone", "nowhere.pt"), "neither an existing file nor one of CLIP's models"),
     ("", ("--backbone", "datasets/assets/shapes_clip.pt"), "INPUT.SIZE"),
     ("results.json", (), "incomplete run, without results.json"),
     ("prompt_learner", (), "there is no checkpoint in"),
@@ -260,9 +263,9 @@ def test_bad_input_ends_in_a_line(coop, images, run, tmp_path):
             path.rename(tmp_path / "moved")
         place, words = (tmp_path / "elsewhere", ()) if words[:1] == ("--run",) else (coop, words)
         status, _, err = run(place, images, *words)
-        assert (status, said in err, err.startswith("error: "), err.count("Traceback")) == (2, True, True, 0), err
         if spoil:
             (tmp_path / "moved").rename(path)
+        assert (status, said in err, err.startswith("error: "), err.count("Traceback")) == (2, True, True, 0), err
 
 
 def test_a_run_of_another_backbone_is_refused(coop, images, run, tiny_clip, tmp_path):
