@@ -3,15 +3,19 @@
 import io
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum
 
-from .label_only import KEY, names_in, split_classes
+from .label_only import KEY as LABEL_ONLY
+from .label_only import names_in, split_classes
+from .long_tail import KEY as LONGTAIL
+from .long_tail import counts_by_label, first_of_each, groups_of
 from .parts import (
     by_label,
     check_subset,
@@ -40,9 +44,9 @@ class FewShotDataset(DatasetBase):
 
     Reads DATASET.ROOT, NUM_SHOTS (below 1: all images), SUBSAMPLE_CLASSES (all, base, new), CLASS_DRAW (which
     classes are base), HELD_OUT (how many of these are left out, as if they were new), LABEL_ONLY (classes of which
-    only the names are known) and SEED. Random choices use Python's global `random`, seeded by the run, so that they
-    equal CoOp's for the same seed. What was drawn is saved as JSON under split_fewshot/ or, where DATA is read-only,
-    in the user's cache folder.
+    only the names are known), LONGTAIL (few-shot images by class fall to none) and SEED. Random choices use Python's
+    global `random`, seeded by the run, so that they equal CoOp's for the same seed. What was drawn is saved as JSON
+    under split_fewshot/ or, where DATA is read-only, in the user's cache folder.
 
     `class_ids` tell classes apart in `class_list`, the same in all parts of a dataset: labels before it is halved.
 
@@ -62,6 +66,7 @@ class FewShotDataset(DatasetBase):
     writes = True  # saves what it draws; False for tools
     left_out: Sequence[str] = ()  # names of the classes that SUBSAMPLE_CLASSES leaves out, in the order of labels
     named: Sequence[Datum] = ()  # in place of images, an item of each class of which only the name is known
+    groups: Mapping[str, Sequence[int]] = MappingProxyType({})  # labels by group, of which figures are reported
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -80,8 +85,15 @@ class FewShotDataset(DatasetBase):
         self.class_ids = self.ids_of(sorted({item.label for item in parts[0]}))
         if not self.test_only:
             parts = self.choose(*parts, cfg.DATASET.NUM_SHOTS, cfg.SEED, subset)
-        if names := getattr(cfg.DATASET, "LABEL_ONLY", ""):
-            parts = self.leave_names(*parts, names_in(names), subset)
+        names, share = getattr(cfg.DATASET, "LABEL_ONLY", ""), getattr(cfg.DATASET, "LONGTAIL", 0.0)
+        if names and share:
+            raise DatasetError(f"{self.title}: {LONGTAIL} draws the classes without images: leave out {LABEL_ONLY}.")
+        if names:
+            self.check_all_classes(LABEL_ONLY, subset)
+            parts = self.leave_names(*parts, *split_classes(parts[0], names_in(names)))
+        if share:
+            self.check_all_classes(LONGTAIL, subset)
+            parts = self.leave_few(*parts, cfg.DATASET.NUM_SHOTS, share, cfg.SEED)
         self.check_images(*parts)
         train, val, test = parts
         super().__init__(train_x=train, val=val, test=test)
@@ -241,15 +253,20 @@ class FewShotDataset(DatasetBase):
         self.left_out = list(zip([names[label] for label in others], self.ids_of(others), strict=True))
         return keep_classes(train, val, test, labels=labels)
 
-    def leave_names(self, train: list, val: list, test: list, names: list[str], subset: str) -> Parts:
-        """Takes the training and validation images of the named classes away, and adds those that are no class yet.
-
-        Their labels come behind all others. Few-shot samples are those of all classes.
-        """
+    def check_all_classes(self, key: str, subset: str) -> None:
+        """Raises DatasetError unless the run trains on all classes."""
         if subset != "all" or self.test_only:
             why = "its classes have no training images" if self.test_only else f"SUBSAMPLE_CLASSES is {subset!r}"
-            raise DatasetError(f"{self.title}: {KEY} goes with training on all classes, and {why}.")
-        known, named, others = split_classes(train, names)
+            raise DatasetError(f"{self.title}: {key} goes with training on all classes, and {why}.")
+
+    def leave_names(
+        self, train: list, val: list, test: list, known: list[int], named: list[int], others: Sequence[str] = ()
+    ) -> Parts:
+        """Keeps the training and validation images of the known labels alone; adds classes that are none yet.
+
+        Labels of the classes of which only the names are known come behind all others. Few-shot samples are those of
+        all classes.
+        """
         names_of, ids = {item.label: item.classname for item in train}, dict(enumerate(self.class_ids))
         self.class_ids = [ids[label] for label in (*known, *named)] + [f"name {name}" for name in others]
         called = [*(names_of[label] for label in named), *others]
@@ -257,6 +274,16 @@ class FewShotDataset(DatasetBase):
         print(f"Of {len(called)} classes only the names are known: {first_few(called)}")
         train, val = keep_classes(train, val, labels=known)
         return train, val, keep_classes(test, labels=[*known, *named])[0]
+
+    def leave_few(self, train: list, val: list, test: list, shots: int, share: float, seed: int) -> Parts:
+        """Images by class fall to none, and figures are reported by group; validation images fall with them."""
+        drawn = counts_by_label(labels_of(train, "all"), shots, share, seed)
+        known, named = ([label for label in sorted(drawn) if bool(drawn[label]) == some] for some in (True, False))
+        train, val, test = self.leave_names(train, val, test, known, named)
+        counts = [drawn[label] for label in known]
+        train, val = first_of_each(train, counts), first_of_each(val, [min(count, VAL_SHOTS) for count in counts])
+        self.groups = groups_of(train, len(drawn))
+        return train, val, test
 
     @property
     def label_only(self) -> list[int]:

@@ -13,6 +13,7 @@ Exit status: 0; 2 for bad input; else train.py's.
 """
 
 import argparse
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from typing import Any
 import yaml
 from common.arguments import CHECKOUT, OUTPUT, command_parser
 from common.command import run_command
-from common.errors import fail
+from common.errors import fail, fail_on_file
 from protocols.backbones import find_backbone
 from protocols.methods import Method, Recipe, find_method
 
@@ -31,6 +32,7 @@ from trainers.blocks.errors import InputError
 VIEWS = 4  # of each picture, encoded once
 TEST_BATCH = 16  # pictures encoded at once
 STEPS = 4  # an epoch, with few pictures: batches are as large as that needs
+RESOLUTION, RESOLUTIONS = 224, {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}  # CLIP's own
 SMALLEST = 8  # batch, where there are so many pictures
 
 
@@ -77,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             zero_shot(args, output, names)
     except (InputError, DatasetError, *compat.input_errors()) as error:
         fail(error)
+    except OSError as error:
+        fail_on_file(error)
     report(output, known, names)
 
 
@@ -207,10 +211,30 @@ def written_in(recipe: Recipe, key: str) -> Any:
 
 
 def resolution_of(backbone: str) -> int:
-    """Height and width, in pixels, of the pictures that a CLIP takes."""
-    from trainers.blocks.clip.backbone import load_backbone
+    """Height and width, in pixels, of the pictures that a CLIP takes; weights are read only where that is needed."""
+    import clip
 
-    return load_backbone(backbone, "fp32", "cpu").resolution
+    from trainers.blocks.clip.backbone import load_backbone
+    from trainers.blocks.clip.files import file_of
+
+    if backbone in clip.available_models():
+        return RESOLUTIONS.get(backbone, RESOLUTION)
+    try:
+        return resolution_in(file_of(backbone))
+    except Exception:  # no plain state dict in OpenAI's layout: the loader takes it, or says what is wrong with it
+        return load_backbone(backbone, "fp32", "cpu").resolution
+
+
+def resolution_in(path: Path) -> int:
+    """The same by the shapes in a state dict, of which nothing else is read."""
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if "visual.attnpool.positional_embedding" in state:  # a ResNet halves its pictures five times before that
+        places, step = state["visual.attnpool.positional_embedding"].shape[0], 32
+    else:
+        places, step = state["visual.positional_embedding"].shape[0], state["visual.conv1.weight"].shape[-1]
+    return step * math.isqrt(places - 1)  # one place is not of the grid
 
 
 # --- what is known

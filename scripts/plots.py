@@ -4,8 +4,9 @@
     python scripts/plots.py --protocol fewshot --methods coop ship --to plots
 
 base2new: scatter_DATASET_Nshots, with curves of equal H, also of the average over datasets; difference_METHOD_Nshots,
-a bar per dataset, or differences_Nshots, a bar per method, where there is one dataset. fewshot: shots. Reads what
-tables.py reads. Needs matplotlib. Exit status: 0; 1 where a results.json cannot be read; 2 where there is nothing.
+a bar per dataset, or differences_Nshots, a bar per method, where there is one dataset. fewshot: shots. longtail:
+groups_DATASET_Nshots, accuracy by group of classes, alone and with SHIP. Reads what tables.py reads. Needs
+matplotlib. Exit status: 0; 1 where a results.json cannot be read; 2 where there is nothing.
 """
 
 import argparse
@@ -32,16 +33,24 @@ from report.saving import save
 if TYPE_CHECKING:
     from report.looks import Named
 
+GROUP_TITLES = ("Many images", "Few images", "No images", "All classes")
 Change = tuple[float | None, float | None]  # a difference to CoOp in points, and its deviation over seeds
 
 
 def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
     """Names and figures (of matplotlib) of a protocol's blocks."""
-    from report.figures import bars, curves, scatter  # here, since tables and tests go without matplotlib
+    from report.figures import bars, curves, pairs, scatter  # here, since tables and tests go without matplotlib
 
     if protocol == "fewshot":
         ordered = sorted(blocks, key=lambda block: len(block.datasets), reverse=True)  # averages first
         yield "shots", curves(ordered, named(blocks[0].methods), [block.title for block in ordered])
+        return
+    if protocol == "longtail":
+        for block in blocks:
+            yield (
+                slug(f"groups_{block.name}_{block.shots}shots"),
+                pairs(block, named(block.methods), GROUP_TITLES),
+            )
         return
     for shots in sorted({block.shots for block in blocks}):
         group = [block for block in blocks if block.shots == shots]
@@ -131,7 +140,7 @@ def names_classifier(recipe: str, end: str) -> bool:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_parser("plots.py", __doc__)
     add_choice(parser)
-    parser.add_argument("--protocol", choices=("base2new", "fewshot"), default="base2new")
+    parser.add_argument("--protocol", choices=("base2new", "fewshot", "longtail"), default="base2new")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path("plots"), help="of the files (plots/)")
     return read_choice(parser, argv)
 

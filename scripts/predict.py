@@ -8,6 +8,7 @@ RUN is a run's output folder; PICTURES are files and folders. Classes are the ru
 new, all, or names: any that CLIP can read. Methods that can say something about a class without pictures just do;
 SHIP synthesizes what its classifier needs for the names given, and says so. The images of the run's dataset are not
 read, but with --calibrate its validation images: probabilities are then by the temperature that fits them best.
+Where classes with and without training images compete, the run's penalty on the former (TRAINER.GZSL) is applied.
 
 Exit status: 0; 1 where pictures could not be read, which are listed; 2 for bad input.
 """
@@ -24,7 +25,7 @@ from typing import Any
 
 from common.arguments import command_parser, positive
 from common.command import run_command
-from common.errors import fail
+from common.errors import fail, fail_on_file
 from own.pictures import find_pictures
 
 from trainers.blocks.errors import InputError
@@ -68,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         unreadable = predict(args, files)
     except (InputError, DatasetError, ValueError, *compat.input_errors()) as error:
         fail(error)
+    except OSError as error:
+        fail_on_file(error)
     sys.exit(1 if unreadable else 0)
 
 
@@ -96,7 +99,8 @@ def predict(args: argparse.Namespace, files: Sequence[str]) -> list[str]:
     trainer.know(classes)
     features, rows = encode_pictures(trainer, files)
     if len(rows):
-        probabilities = (trainer.classifier.predict(features).double() / temperature).softmax(dim=-1)
+        logits = trainer.classifier.predict(features) - penalties(run, classes).to(features)
+        probabilities = (logits.double() / temperature).softmax(dim=-1)
         top = probabilities.topk(min(args.top, len(classes)))
         names = classes.distinct()
         best = [[names[index] for index in indices] for indices in top.indices.tolist()]
@@ -114,6 +118,23 @@ def wanted_classes(run: Any, text: str) -> Any:
     if not text:
         return run.own
     return run.subset(text) if text in SUBSETS else run.named(names_in(text, "--classes"))
+
+
+def penalties(run: Any, classes: Sequence[str]) -> Any:
+    """What is subtracted from the logits (C,): the run's penalty on seen classes, where others compete with them."""
+    import torch
+
+    seen = torch.tensor([row is not None for row in run.seen.find(classes)])
+    mixed = bool(seen.any() and not seen.all())
+    if mixed and run.penalty is not None:
+        print(f"Subtracted from the logits of {int(seen.sum())} seen classes: {run.penalty:.3f}, the run's penalty")
+        return run.penalty * seen
+    if mixed and run.calibrates:
+        print(
+            "Note: nothing is subtracted from the logits of seen classes. The run's TRAINER.GZSL.CALIBRATION_COST "
+            "chooses that in a test of all classes: name the folder of such a test as RUN"
+        )
+    return torch.zeros(len(seen))
 
 
 def load(run: Any, args: argparse.Namespace) -> tuple[Any, float]:

@@ -11,6 +11,7 @@ gzsl      the same training; test with all classes competing
 xd        train on DATASET; test on other datasets' classes. SHIP synthesizes for the names of a target's classes
 dg        train on DATASET; test on the same classes elsewhere
 fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
+longtail  the same, with training images by class from 16 to none; SHIP synthesizes for the names of those without
 
 METHOD is a name from configs/methods.yaml, or ship_X for SHIP on X. Complete runs (those with a results.json) are not
 repeated. Folders are CoOp's; see scripts/protocols/layout.py. What the runs lack is listed before the first one

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -103,9 +104,8 @@ def in_this_process(arguments: list) -> tuple[int, str, str]:
     return status, out.getvalue(), error.getvalue()
 
 
-@pytest.fixture
-def train_py(tiny_clip, pets, tmp_path):
-    """Starts train.py, four shots of the tiny OxfordPets unless told otherwise.
+def starter(clip: Path, data: Path, place: Path) -> Callable[..., Finished]:
+    """Starts train.py, four shots of OxfordPets in `data` unless told otherwise, with this CLIP; folders in `place`.
 
     It runs in this process, unless arguments of Python's come `before` it: PyTorch takes seconds to import.
     """
@@ -120,12 +120,12 @@ def train_py(tiny_clip, pets, tmp_path):
         classes: str = "base",
         before: tuple = (),
     ) -> Finished:
-        folder = tmp_path / name
+        folder = place / name
         recipe_file = CHECKOUT / f"configs/trainers/{trainer}/{recipe}.yaml"
         arguments = [
-            *("--root", pets, "--seed", seed, "--trainer", trainer, "--output-dir", folder),
+            *("--root", data, "--seed", seed, "--trainer", trainer, "--output-dir", folder),
             *("--dataset-config-file", CHECKOUT / "configs/datasets/oxford_pets.yaml", "--config-file", recipe_file),
-            *("--backbone", tiny_clip, *flags, "DATASET.NUM_SHOTS", 4, "DATASET.SUBSAMPLE_CLASSES", classes),
+            *("--backbone", clip, *flags, "DATASET.NUM_SHOTS", 4, "DATASET.SUBSAMPLE_CLASSES", classes),
             *("DATALOADER.NUM_WORKERS", 0, *pairs),
         ]
         ended = in_process(before, arguments) if before else in_this_process(arguments)
@@ -134,3 +134,9 @@ def train_py(tiny_clip, pets, tmp_path):
         return Finished(*ended, folder, record)
 
     return start
+
+
+@pytest.fixture
+def train_py(tiny_clip, pets, tmp_path):
+    """Starts train.py on the tiny OxfordPets; folders of runs are in tmp_path."""
+    return starter(tiny_clip, pets, tmp_path)

@@ -13,6 +13,7 @@ from trainers.blocks.errors import InputError
 from trainers.blocks.run.classes import Classes
 from trainers.blocks.run.results import FILE_NAME, read_record
 from trainers.blocks.training.feature_trainer import FeatureTrainer
+from trainers.blocks.training.gzsl import HELD_OUT
 
 SUBSETS = ("base", "new", "all")
 BEGUN_WITH = ("RESUME", "MODEL.INIT_WEIGHTS")  # of training, not of what it came to
@@ -34,6 +35,24 @@ class SavedRun:
         if (self.folder / "config.yaml").is_file():
             return f"{self.folder} holds an incomplete run, without {FILE_NAME}: the command that began it goes on."
         return f"{self.folder} holds no run: it has no {FILE_NAME}. RUN is an output folder, such as …/seed1."
+
+    @property
+    def seen(self) -> Classes:
+        """The classes that its model had images of."""
+        model = read_record(self.model_folder) if self.record.get("model") else self.record
+        classes = Classes.from_plain({"classnames": (), **model})
+        return classes.take([row for row in range(len(classes)) if row not in model.get("label_only", ())])
+
+    @property
+    def penalty(self) -> float | None:
+        """What its calibration subtracts from the logits of seen classes; None where that is not known, or none."""
+        return self.record.get("penalty", self.record.get("held_out", {}).get("penalty"))
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether its test subtracts something from the logits of seen classes where unseen ones compete."""
+        options = self.record["config"]["TRAINER"].get("GZSL", {})
+        return options.get("CALIBRATION") == HELD_OUT or bool(options.get("CALIBRATION_COST"))
 
     @property
     def trainer(self) -> type[FeatureTrainer]:

@@ -4,6 +4,8 @@ The training of base2new and gzsl, and their tests, by `part`:
     OUTPUT/base2new/{train_base, test_new, test_all}/DATASET/shots_N/TRAINER/RECIPE/seedS
 fewshot, and the training on the source of xd and dg (upstream's CoOp has a folder nctx… before seedS):
     OUTPUT/DATASET/TRAINER/RECIPE_Nshots/seedS
+longtail:
+    OUTPUT/longtail/DATASET/shots_N/TRAINER/RECIPE/seedS
 the tests of xd and dg on their targets (nctx… stands before TARGET):
     OUTPUT/evaluation/TRAINER/RECIPE_Nshots/TARGET/seedS
 upstream's zero-shot CLIP, which has no seed:
@@ -18,7 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PROTOCOLS = ("base2new", "gzsl", "xd", "dg", "fewshot")
+PROTOCOLS = ("base2new", "gzsl", "xd", "dg", "fewshot", "longtail")
+LONGTAIL = "longtail"
 PARTS = {"base": "train_base", "new": "test_new", "all": "test_all"}
 TEN = "caltech101 oxford_pets stanford_cars oxford_flowers food101 fgvc_aircraft sun397 dtd eurosat ucf101".split()
 BENCHMARK = ("imagenet", *TEN)  # CoOp's eleven datasets, in its order
@@ -52,9 +55,11 @@ class RunId:
 
 
 def train_folder(output: Path, protocol: str, dataset: str, shots: int, trainer: str, recipe: str, seed: int) -> Path:
-    """Where a protocol's training goes; of base2new and fewshot this is a test too (base; all classes)."""
+    """Where a protocol's training goes; of base2new, fewshot and longtail this is a test too."""
     if protocol in ("base2new", "gzsl"):
         return test_folder(output, "base", dataset, shots, trainer, recipe, seed)
+    if protocol == LONGTAIL:
+        return Path(output, LONGTAIL, dataset, f"shots_{shots}", trainer, recipe, f"seed{seed}")
     return Path(output, dataset, trainer, f"{recipe}_{shots}shots", f"seed{seed}")
 
 
@@ -97,6 +102,8 @@ def _part_in(protocol: str, run: RunId) -> str | None:
     """The part that a run plays in a protocol; None: it belongs to others."""
     if protocol in ("base2new", "gzsl"):
         return run.part if run.part in (("base", "new") if protocol == "base2new" else ("all",)) else None
+    if protocol == LONGTAIL:
+        return "all" if run.part == LONGTAIL else None
     if protocol == "fewshot":
         return "all" if run.part in ("training", "zeroshot") else None
     if run.part == "training" or (run.part == "zeroshot" and run.dataset in TARGETS[protocol]):
@@ -115,7 +122,7 @@ def _walk(output: Path) -> Iterator[RunId]:
 
 
 def recognize(folder: Path) -> RunId | None:
-    """What a folder's path says; `part` is base, new, all, training, target or zeroshot.
+    """What a folder's path says; `part` is base, new, all, longtail, training, target or zeroshot.
 
     The path alone: results.json does not name the recipe, and runs that failed have none. Upstream's runs have a
     folder more, the variant, and no seed where nothing is trained.
@@ -124,6 +131,8 @@ def recognize(folder: Path) -> RunId | None:
         case (*_, "base2new", part, dataset, shots, trainer, recipe, seed) if part in PARTS.values():
             names = {folder_name: name for name, folder_name in PARTS.items()}
             return _run(folder, names[part], dataset, trainer, f"{recipe}_{shots.removeprefix('shots_')}shots", seed)
+        case (*_, "longtail", dataset, shots, trainer, recipe, seed) if shots.startswith("shots_"):
+            return _run(folder, LONGTAIL, dataset, trainer, f"{recipe}_{shots.removeprefix('shots_')}shots", seed)
         case (*_, "evaluation", trainer, recipe, dataset, seed) if RECIPE.fullmatch(recipe):
             return _run(folder, "target", dataset, trainer, recipe, seed)
         case (*_, "evaluation", trainer, recipe, variant, dataset, seed) if RECIPE.fullmatch(recipe):

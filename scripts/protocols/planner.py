@@ -5,6 +5,7 @@ gzsl      the same training; test with all classes competing
 xd        train on DATASET; test on other datasets' classes. SHIP synthesizes for the names of a target's classes
 dg        train on DATASET; test on the same classes elsewhere
 fewshot   train and test on all classes, with 1, 2, 4, 8 and 16 shots
+longtail  the same, with training images by class from 16 to none; SHIP synthesizes for the names of those without
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from .layout import test_folder, train_folder
 from .methods import Method
 from .request import Request
 from .runs import SOURCE, Run
+
+SHARE_WITHOUT_IMAGES = ("DATASET.LONGTAIL", "0.3")  # of the classes, where the user names no other
 
 
 class Planner:
@@ -45,6 +48,12 @@ class Planner:
     def fewshot(self) -> Iterator[Run]:
         for shots in self.request.shots if self.method.trains else (0,):
             yield self.training("all", shots)
+
+    def longtail(self) -> Iterator[Run]:
+        if self.method.new_classes:
+            run = self.training("all", self.request.shots[0])
+            given = SHARE_WITHOUT_IMAGES[0] in run.pairs[::2]
+            yield run if given else replace(run, pairs=(*SHARE_WITHOUT_IMAGES, *run.pairs))
 
     def dg(self) -> Iterator[Run]:
         trained = self.training("all", self.request.shots[0])

@@ -70,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser, seeds: str = "1 2 3") -> None:
     add = parser.add_argument
     add("--datasets", action=Several, metavar="DATASET", help="the same as DATASET…; xd, dg: the source")
     add("--seeds", action=Several, numbers=True, metavar="SEED", help=f"the same as SEED… ({seeds})")
-    images = "training images a class (16; fewshot: 1,2,4,8,16); -1: all there are"
+    images = "training images a class (16, of longtail the first; fewshot: 1,2,4,8,16); -1: all there are"
     add("--shots", type=shots, metavar="N,…", help=images)
     add("--recipe", default="", help="a name from configs/trainers/TRAINER, for all methods but --with-baselines")
     add_backbones(parser, "to run under in the recipes' place")
@@ -176,6 +176,8 @@ def shots_of(args: argparse.Namespace, methods: Sequence[Method]) -> tuple[int, 
     shots = unique(args.shots or (FEWSHOT if args.protocol == "fewshot" else [16]))
     if len(shots) > 1 and args.protocol != "fewshot":
         raise ValueError("--shots takes several numbers with fewshot only")
+    if args.protocol == "longtail" and shots[0] < 1:
+        raise ValueError("longtail: --shots is the number of images of the first class, at least 1")
     training = [method.name for method in methods if method.trains]
     if 0 in shots and training:
         raise ValueError(f"--shots 0 leaves {', '.join(training)} nothing to train on; -1 stands for all images")

@@ -15,6 +15,9 @@ PAIRS = {  # columns whose H is shown: title, part, metric
     "base2new": (("base", "base", "accuracy"), ("new", "new", "accuracy")),
     "gzsl": (("S", "all", "seen"), ("U", "all", "unseen")),
 }
+OVERALL = ("accuracy", "all", "accuracy")
+FURTHER = {"base2new": (), "gzsl": (OVERALL,)}  # behind H
+GROUPS = (*((name, "all", name) for name in ("many", "few", "none")), OVERALL)  # of longtail
 REFERENCE, AVERAGE = "CoOp", "average"
 
 
@@ -145,7 +148,7 @@ def _by_dataset(
     seeds: Sequence[int] | None,
     papers: Sequence[Published],
 ) -> Iterator[Block]:
-    """base2new, gzsl and fewshot: a block per dataset, then the average over those that share a backbone."""
+    """Of all protocols without targets: a block per dataset, then the average over those that share a backbone."""
     methods, expected = methods_of(runs), _expected(runs, seeds)
     names = in_order(run.id.dataset for run in runs)
     columns = _columns(protocol, sorted({run.id.shots for run in runs}))
@@ -164,17 +167,17 @@ def _by_dataset(
 def _columns(protocol: str, shots: Sequence[int]) -> list[str]:
     if protocol == "fewshot":
         return [str(count) for count in shots]
-    extra = ["accuracy"] if protocol == "gzsl" else []
-    return [*(title for title, _, _ in PAIRS[protocol]), "H", *extra]
+    if protocol == "longtail":
+        return [title for title, _, _ in GROUPS]
+    return [*(title for title, _, _ in PAIRS[protocol]), "H", *(title for title, _, _ in FURTHER[protocol])]
 
 
 def _series(method: MethodRuns, protocol: str, dataset: str, columns: Sequence[str]) -> list[Series]:
     """The columns' series, H left out."""
     if protocol == "fewshot":
         return [series_of(method.select(dataset=dataset, shots=int(shots)), "accuracy") for shots in columns]
-    wanted = [(part, metric) for _, part, metric in PAIRS[protocol]]
-    wanted += [("all", "accuracy")] if protocol == "gzsl" else []
-    return [series_of(method.select(dataset=dataset, part=part), metric) for part, metric in wanted]
+    wanted = GROUPS if protocol == "longtail" else (*PAIRS[protocol], *FURTHER[protocol])
+    return [series_of(method.select(dataset=dataset, part=part), metric) for _, part, metric in wanted]
 
 
 def _cells(series: Sequence[Series], protocol: str, expected: int) -> list[Cell]:

@@ -107,6 +107,36 @@ def bars(
         return figure
 
 
+def pairs(block: Block, names: Sequence[Named], titles: Sequence[str]) -> Figure:
+    """Each method's figures, alone and with SHIP on one line; a panel per column of the block, of one scale."""
+    lines = list(dict.fromkeys(name.method for name in names))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE, 0.95 + 0.21 * len(lines)), layout="constrained")
+        panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
+        for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+            _pair_panel(axes, lines, [row.cells[index] for row in block.rows], names)
+            axes.set(title=title, xlabel="Accuracy (%)")
+        panels[0].set_yticks(range(len(lines)), lines)
+        panels[0].set_ylim(len(lines) - 0.5, -0.5)
+        kinds = [Look("alone", 0, GREY, "white", False, ()), Look("with SHIP", 0, GREY, GREY, True, ())]
+        partial = any(cell.mean is not None and not cell.has_all_seeds for row in block.rows for cell in row.cells)
+        _legend(figure, kinds, 2, partial, numbered=False)
+        return figure
+
+
+def _pair_panel(axes: Axes, lines: Sequence[str], cells: Sequence[Cell], names: Sequence[Named]) -> None:
+    """A line's method alone stands a little above the same with SHIP."""
+    for cell, look, name in zip(cells, looks(names), names, strict=False):
+        if cell.mean is not None:
+            place = lines.index(name.method) + (0.16 if name.carried else -0.16)
+            shown = look if cell.has_all_seeds else look.pale()
+            axes.errorbar(cell.mean, place, xerr=cell.std, fmt="none", ecolor=shown.colour, elinewidth=0.8)
+            add_all(axes, shown.artists([cell.mean], [place], numbered=False), 3)
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(left=False)
+
+
 def _point(axes: Axes, x: float, cell: Cell, look: Look, xerr: float | None = None, numbered: bool = True) -> None:
     axes.errorbar(x, cell.mean, cell.std, xerr, fmt="none", ecolor=look.colour, elinewidth=0.8)
     add_all(axes, look.artists([x], [cell.mean], numbered), 3)
@@ -220,9 +250,9 @@ def _bar_panel(axes: Axes, changes: Sequence[tuple[float | None, float | None]])
     axes.spines["left"].set_visible(False)
 
 
-def _legend(figure: Figure, shown: Sequence[Look], most: int, partial: bool) -> None:
+def _legend(figure: Figure, shown: Sequence[Look], most: int, partial: bool, numbered: bool = True) -> None:
     """Below the picture, which it makes room for, in as many columns as the width takes."""
-    handles, labels = [tuple(look.artists([], [])) for look in shown], [look.label for look in shown]
+    handles, labels = [tuple(look.artists([], [], numbered)) for look in shown], [look.label for look in shown]
     spacing = {"columnspacing": 1.0, "handletextpad": 0.3, "handlelength": 1.2, "labelspacing": 0.35}
     if partial:
         spacing["title"] = "pale: not all seeds"

@@ -13,19 +13,19 @@ SOURCES = {EXACT_LOG: "log.txt (counts)", ROUNDED_LOG: "log.txt (one decimal)", 
 
 def as_csv(blocks: Sequence[Block]) -> str:
     """An empty field is a figure that is missing; `…_note` says why, or on how many seeds a figure rests."""
-    paired = blocks[0].protocol in PAIRS
-    measures = blocks[0].columns if paired else ["accuracy"]
+    measured = blocks[0].protocol in (*PAIRS, "longtail")  # else columns are datasets or shots
+    measures = blocks[0].columns if measured else ["accuracy"]
     fields = [f"{name}{end}" for name in measures for end in ("", "_std", "_seeds", "_difference", "_note")]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*KEYS, *fields], lineterminator="\n")
     writer.writeheader()
     for block in blocks:
         for row in block.rows:
-            writer.writerows([_paired(block, row)] if paired else _by_column(block, row))
+            writer.writerows([_measured(block, row)] if measured else _by_column(block, row))
     return text.getvalue().rstrip("\n")
 
 
-def _paired(block: Block, row: Row) -> dict[str, object]:
+def _measured(block: Block, row: Row) -> dict[str, object]:
     columns = range(len(block.columns))
     found = _keys(block, row, columns, dataset=block.name, shots=block.shots)
     for index in columns:

@@ -34,6 +34,11 @@ def _on_means(blocks: Sequence[Block]) -> Iterator[str]:
     yield "Accuracy in %, mean ± standard deviation over seeds (of the population, as CoOp's scripts have it)."
     if protocol == "gzsl":
         yield "S, U: averages per class over seen and over unseen classes; accuracy: plain, over all test images."
+    if protocol == "longtail":
+        yield (
+            "Averages per class over classes with many (5 and more), few (1 to 4) and no training images, which each "
+            "seed draws anew; accuracy: plain, over all test images."
+        )
     if protocol in PAIRS:
         yield (
             "H is the harmonic mean of the two mean accuracies, as in the papers; "

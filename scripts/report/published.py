@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from protocols.layout import BENCHMARK
+from protocols.layout import BENCHMARK, PROTOCOLS
 
 from .series import harmonic
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "configs" / "published.yaml"
 SHOTS = 16  # where an entry does not say
-SIZES = {"base2new": 2, "gzsl": 3}  # figures a data set has: base and new; unseen, seen and H
+SIZES = {"base2new": 2, "gzsl": 3, "longtail": 4}  # figures that a data set has, see _expected
 
 
 class PublishedError(ValueError):
@@ -42,6 +42,8 @@ class Published:
             return []
         if protocol == "fewshot":
             return [_mean([part.get(int(shots)) for part in parts]) for shots in columns]
+        if protocol == "longtail":
+            return [_mean(column) for column in zip(*parts, strict=True)]
         first, second, *third = (_mean(column) for column in zip(*parts, strict=True))
         h = third[0] if third and len(parts) == 1 else harmonic(first, second)
         return [first, second, h] if protocol == "base2new" else [second, first, h, None]
@@ -57,9 +59,7 @@ def read_published(paths: Iterable[Path], protocol: str) -> list[Published]:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise PublishedError(f"{path} cannot be read: {error}") from error
         if not isinstance(content, dict) or not all(isinstance(content.get(name) or {}, dict) for name in sections):
-            raise PublishedError(
-                f"{path}: not methods by protocol (base2new, gzsl, xd, dg, fewshot), as {PUBLISHED} has them"
-            )
+            raise PublishedError(f"{path}: not methods by protocol ({', '.join(PROTOCOLS)}), as {PUBLISHED} has them")
         for section in sections:
             for method, entry in (content.get(section) or {}).items():
                 rows.append(_row(section, method, entry, f"{path}: {section}: {method}"))
@@ -98,5 +98,10 @@ def _percent(value: object) -> bool:
 
 
 def _expected(section: str) -> str:
-    shapes = {"base2new": "[base, new]", "gzsl": "[unseen, seen, H]", "fewshot": "{1: figure, 2: figure, …}"}
+    shapes = {
+        "base2new": "[base, new]",
+        "gzsl": "[unseen, seen, H]",
+        "fewshot": "{1: figure, 2: figure, …}",
+        "longtail": "[many, few, none, accuracy]",
+    }
     return shapes.get(section, "one figure")

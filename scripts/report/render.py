@@ -17,6 +17,7 @@ NAMES = {
     "xd": "cross-dataset",
     "dg": "domain shift",
     "fewshot": "few-shot",
+    "longtail": "long-tailed",
 }
 NARROW = 4  # up to so many columns, seeds and differences stand beside them; else differences make a table below
 TABULATE = {"markdown": "pipe", "latex": "latex_raw"}
@@ -83,6 +84,7 @@ def escape(text: str, format: str) -> str:
 
 def title(block: Block) -> str:
     shots = "" if block.shots in (None, 0) else f", {_shots(block.shots)}"
+    shots += " and fewer" if block.protocol == "longtail" else ""
     seeds = f", seeds {' '.join(map(str, block.seeds))}" if block.seeds else ""
     what = f", {block.what}" if block.what else ""
     return f"{block.title}{shots}, {NAMES[block.protocol]}{what}{seeds}"

@@ -3,16 +3,22 @@
 import json
 from pathlib import Path
 
+import clip.model
 import fit
 import numpy as np
 import predict
 import pytest
 import yaml
+import torch
 from PIL import Image
 from protocols import backbones
 
+from tests.record_opens import recorded
+from trainers.blocks.clip import backbone
+
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
 SMALL = (*SHORT, "TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8)
+LONG = 300 * "x"  # no file system has so long a name
 COUNTS = {"blue jay": 6, "crow": 2, "owl": 1}
 
 
@@ -32,19 +38,6 @@ def birds(tmp_path) -> Path:
 
 
 @pytest.fixture
-def opened(monkeypatch) -> set[str]:
-    """Every picture file that is opened from now on."""
-    paths, plain = set(), Image.open
-
-    def noted(path, *args, **kwargs):
-        paths.add(str(path))
-        return plain(path, *args, **kwargs)
-
-    monkeypatch.setattr(Image, "open", noted)
-    return paths
-
-
-@pytest.fixture
 def run(tiny_clip, tmp_path, capfd):
     """Calls fit.py with the tiny CLIP; gives exit status, output and errors."""
 
@@ -60,9 +53,17 @@ def run(tiny_clip, tmp_path, capfd):
     return call
 
 
-def test_three_classes_with_pictures_and_two_names_are_learned_and_told_apart(birds, run, tmp_path, opened):
-    status, out, err = run(birds, "--without-pictures", "fox, hoopoe", *SMALL)
+def inside(folder: Path, opened: set[str]) -> set[str]:
+    """Files of a folder among those that were opened."""
+    return {file for file in opened if Path(file).is_relative_to(folder)}
+
+
+def test_three_classes_with_pictures_and_two_names_are_learned_and_told_apart(birds, run, tmp_path):
+    """Every file that is read is written down: training reads the pictures, and predicting those that it is given."""
+    with recorded() as opened:
+        status, out, err = run(birds, "--without-pictures", "fox, hoopoe", *SMALL)
     assert status == 0, err
+    assert inside(birds, opened) == {str(path) for path in birds.rglob("*.png")}
     report = out[out.index("class  ") :]
     rows = {line[:10].strip(): line[10:].split(maxsplit=2) for line in report.splitlines()[2:7]}
     assert {name: [*map(int, row[:2])] for name, row in rows.items()} == {
@@ -75,17 +76,17 @@ def test_three_classes_with_pictures_and_two_names_are_learned_and_told_apart(bi
     assert [row[2].startswith("no pictures to judge by") for row in rows.values()] == [False, True, True, True, True]
     assert "python " in report
     assert "PICTURES…" in report
-    assert opened == {str(path) for path in birds.rglob("*.png")}
     record = json.loads((tmp_path / "run/results.json").read_text())
     assert record["classnames"] == ["blue jay", "crow", "owl", "fox", "hoopoe"]
 
     pictures = [
         picture(tmp_path / "new" / f"{name}.png", seed=9 + at) for at, name in enumerate(record["classnames"])
     ]
-    with pytest.raises(SystemExit) as ended:
+    with recorded() as opened, pytest.raises(SystemExit) as ended:
         predict.main([str(tmp_path / "run"), *map(str, pictures), "--json", str(tmp_path / "p.json")])
     assert ended.value.code == 0
-    assert opened == {str(path) for path in (*birds.rglob("*.png"), *pictures)}
+    assert not inside(birds, opened)
+    assert inside(tmp_path / "new", opened) == set(map(str, pictures))
     found = json.loads((tmp_path / "p.json").read_text())
     assert [{one["name"] for one in row["classes"]} for row in found] == [set(record["classnames"])] * 5
 
@@ -145,9 +146,42 @@ def test_bad_input_ends_in_a_line(birds, run, tmp_path):
         (birds, ("--backbone", "datacomp_b61"), "Did you mean datacomp_b16?"),
         (birds, ("--method", "tip_adapter", "--without-pictures", "fox"), "train SHIP on it"),
         (birds, ("--output", blocked / "run"), "cannot be read or written: Not a directory"),
+        (birds, ("--output", tmp_path / LONG), "cannot be read or written: File name too long"),
+        (tmp_path / LONG, (), "cannot be read or written: File name too long"),
         (hollow, (), "crow has no images"),
         (tmp_path / "empty", (), "has no class folders with pictures"),
         (tmp_path / "nowhere", (), "There is no folder"),
     ):
         status, _, err = run(folder, *words)
         assert (status, said in err, "Traceback" in err) == (2, True, False), (said, err)
+
+
+@pytest.mark.parametrize("layers", [2, (1, 1, 1, 1)])
+def test_the_size_of_pictures_is_read_off_the_shapes_of_the_weights(layers, tmp_path, monkeypatch):
+    width, patch = (64, 16) if layers == 2 else (8, None)
+    model = clip.model.CLIP(32, 96, layers, width, patch, 77, 99, 16, 1, 1)
+    torch.save(model.state_dict(), tmp_path / "clip.pt")
+    monkeypatch.setattr(backbone, "read_clip", lambda name: pytest.fail("the weights are read"))
+    assert fit.resolution_of(str(tmp_path / "clip.pt")) == model.visual.input_resolution == 96
+
+
+def test_of_clips_own_models_the_size_is_known_before_they_are_downloaded():
+    sizes = {name: fit.resolution_of(name) for name in ("RN50", "ViT-B/16", "RN50x16", "ViT-L/14@336px")}
+    assert sizes == {"RN50": 224, "ViT-B/16": 224, "RN50x16": 384, "ViT-L/14@336px": 336}
+
+
+def test_a_checkpoint_around_the_weights_is_loaded_for_its_size(tiny_clip, tmp_path):
+    torch.save({"state_dict": torch.load(tiny_clip, weights_only=True)}, tmp_path / "wrapped.pt")
+    assert fit.resolution_of(str(tmp_path / "wrapped.pt")) == 224
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "neither an existing file nor one of CLIP's models"), (b"no weights", "cannot be read as a checkpoint")],
+)
+def test_a_backbone_that_is_none_is_named(content, said, birds, run, tmp_path):
+    path = tmp_path / "other.pt"
+    if content:
+        path.write_bytes(content)
+    status, _, err = run(birds, "--backbone", path)
+    assert (status, said in err, "Traceback" in err) == (2, True, False), err

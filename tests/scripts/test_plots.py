@@ -95,6 +95,25 @@ def test_few_shot_curves_have_a_panel_per_dataset_the_average_first(drawn, tmp_p
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "1", "16"]
 
 
+def test_the_long_tail_has_a_panel_per_group_and_a_line_per_method_with_and_without_ship(drawn, tmp_path):
+    metrics = {"many": 80, "few": 60, "none": 20, "accuracy": 50}
+    for trainer, recipe in (("CoOp", "vit_b16"), ("SHIP", "vit_b16"), ("SHIP", "vit_b16_tip_adapter_f")):
+        folder = train_folder(tmp_path, "longtail", "dtd", 16, trainer, recipe, 1)
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps({"metrics": metrics}))
+        metrics = {**metrics, "none": metrics["none"] + 5}
+    figure = drawn("longtail")["groups_dtd_16shots"]
+    assert [axes.get_title() for axes in figure.axes] == ["Many images", "Few images", "No images", "All classes"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["CoOp", "Tip-Adapter-F"]
+    found = sorted(
+        (line.get_xdata()[0], line.get_marker()) for line in figure.axes[2].lines if line.get_marker() in "oD"
+    )
+    assert found == [(20, "o"), (25, "D"), (30, "D")]
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y1 <= figure.axes[0].get_tightbbox().y0
+
+
 def test_the_legend_of_six_methods_is_within_the_figure(drawn, tmp_path):
     for trainer in ("ZeroshotCLIP", "CoOp", "CoCoOp", "CLIPAdapter", "TipAdapter", "TipAdapterF"):
         folder = train_folder(tmp_path, "fewshot", "dtd", 16, trainer, "vit_b16", 1)

@@ -2,22 +2,61 @@
 
 import csv
 import json
+import shutil
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import predict
 import pytest
 import torch
 from PIL import Image
 
+import datasets.shapes
 import train
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, starter
+from tests.golden import make_inputs
+from tests.record_opens import recorded
 from trainers.blocks.training.predicting import temperature_of
 
 BASE, NEW = ["abyssinian", "bengal", "birman"], ["bombay", "beagle", "boxer"]
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1)
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
-CACHE = ("TRAINER.SHIP.CLASSIFIER", "TipAdapterF", *SMALL, *SHORT)
+RUNS = {  # by name: trainer, and what differs from its recipe
+    "coop": ("CoOp", SHORT),
+    "tip": ("TipAdapter", SHORT),
+    "cache": ("SHIP", ("TRAINER.SHIP.CLASSIFIER", "TipAdapterF", *SMALL, *SHORT)),
+    "held_out": ("CoOp", (*SHORT, "TRAINER.GZSL.CALIBRATION", "held_out")),
+    "cost": ("CoOp", (*SHORT, "TRAINER.GZSL.CALIBRATION_COST", 50.0)),
+}
+
+
+class World(NamedTuple):
+    """A DATA folder, and the folders of runs on it, each trained once for all tests here."""
+
+    data: Path
+    runs: Path
+
+    @property
+    def images(self) -> Path:
+        return self.data / "oxford_pets/images"
+
+
+@pytest.fixture(scope="module")
+def world(tiny_clip, tmp_path_factory) -> Iterator[World]:
+    place = tmp_path_factory.mktemp("world")
+    make_inputs.make_pets(place / "data")
+    start = starter(tiny_clip, place / "data", place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHIP_CACHE", str(place / "cache"))
+        for name, (trainer, pairs) in RUNS.items():
+            done = start(trainer, name, *pairs)
+            assert done.status == 0, done.stderr
+        for name in ("held_out", "cost"):
+            flags = ("--eval-only", "--model-dir", place / name)
+            start("CoOp", f"{name}_all", *RUNS[name][1], flags=flags, classes="all")
+    yield World(place / "data", place)
 
 
 @pytest.fixture
@@ -33,30 +72,31 @@ def run(capsys):
 
 
 @pytest.fixture
-def images(pets) -> Path:
-    return pets / "oxford_pets/images"
+def images(world) -> Path:
+    return world.images
 
 
 @pytest.fixture
-def coop(train_py) -> Path:
-    return train_py("CoOp", "coop", *SHORT).folder
+def coop(world) -> Path:
+    return world.runs / "coop"
 
 
 def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def accuracy_of(rows: list[dict[str, str]]) -> dict[str, float]:
-    """By class, which is the picture's folder."""
+def accuracy_of(rows: Sequence[dict[str, str]], name_of: Callable[[Path], str]) -> dict[str, float]:
+    """By class, as results.json has it."""
     right = defaultdict(list)
     for row in rows:
-        name = Path(row["picture"]).parent.name.replace("_", " ")
+        name = name_of(Path(row["picture"]))
         right[name].append(row["class_1"] == name)
     return {name: round(100 * sum(found) / len(found), 4) for name, found in right.items()}
 
 
-def test_pictures_of_shapes_are_classified_as_in_the_test(run, tmp_path):
-    """Base classes, new ones by their half, and new ones as names given on the spot."""
+def test_pictures_of_shapes_are_classified_as_in_the_test(run, tmp_path, monkeypatch):
+    """Base classes, new ones by their half, and new ones as names given on the spot; few pictures of each."""
+    monkeypatch.setattr(datasets.shapes, "PARTS", {"train": (1, 2), "val": (2, 1), "test": (3, 4)})
     data, names = tmp_path / "data", {}
     for part, flags in (("base", ()), ("new", ("--eval-only", "--model-dir", tmp_path / "base"))):
         words = [
@@ -75,7 +115,39 @@ def test_pictures_of_shapes_are_classified_as_in_the_test(run, tmp_path):
         ]
         status, *_ = run(tmp_path / "base", *tests, "--classes", classes, "--csv", file)
         assert status == 0
-        assert accuracy_of(read(file)) == record["per_class_accuracy"]
+        assert accuracy_of(read(file), lambda path: path.parent.name) == record["per_class_accuracy"]
+        assert len(set(record["per_class_accuracy"].values())) > 2
+
+
+@pytest.mark.parametrize("calibration", ["held_out", "cost"])
+def test_where_all_classes_compete_the_runs_penalty_is_applied(calibration, world, run, tmp_path):
+    """With it pictures are classified as in the run's test; and a large one leaves nothing to seen classes."""
+    folder, file = world.runs / f"{calibration}_all", tmp_path / "found.csv"
+    record = json.loads((folder / "results.json").read_text())
+    split = json.loads((world.data / "oxford_pets/split_zhou_OxfordPets.json").read_text())
+    tests = [world.images / name for name, *_ in split["test"]]
+    status, out, _ = run(folder, *tests, "--csv", file)
+    assert (status, "Subtracted from the logits of 3 seen classes" in out) == (0, True)
+    assert accuracy_of(read(file), lambda path: path.stem.split("_")[0]) == record["per_class_accuracy"]
+    other = shutil.copytree(folder, tmp_path / "other")
+    (other / "results.json").write_text(json.dumps(record | {"penalty": 1e3}))
+    run(other, *tests, "--csv", file)
+    assert {row["class_1"] for row in read(file)} <= set(NEW)
+    assert "Subtracted" not in run(folder, *tests, "--classes", "bengal, birman")[1]
+
+
+def test_a_penalty_that_the_run_has_chosen_before_training_goes_with_its_model(world, run):
+    picture = sorted(world.images.iterdir())[0]
+    assert (
+        "Subtracted from the logits of 3 seen classes" in run(world.runs / "held_out", picture, "--classes", "all")[1]
+    )
+
+
+def test_a_penalty_that_is_not_known_is_said_to_be_left_out(world, run):
+    picture = sorted(world.images.iterdir())[0]
+    assert "Note: nothing is subtracted" in run(world.runs / "cost", picture, "--classes", "all")[1]
+    assert "Note" not in run(world.runs / "cost", picture)[1]
+    assert "Note" not in run(world.runs / "coop", picture, "--classes", "all")[1]
 
 
 def test_files_have_the_likeliest_classes_with_probabilities(coop, images, run, tmp_path):
@@ -126,8 +198,8 @@ def test_halves_and_names_are_chosen_by_the_run(coop, images, run, tmp_path):
     assert names("Birman, red fox") == {"birman", "red fox"}
 
 
-def test_ship_synthesizes_keys_for_names_that_its_cache_has_none_of(train_py, images, run, tmp_path):
-    folder = train_py("SHIP", "cache", *CACHE).folder
+def test_ship_synthesizes_keys_for_names_that_its_cache_has_none_of(world, images, run, tmp_path):
+    folder = world.runs / "cache"
     picture, file = sorted(images.iterdir())[0], tmp_path / "p.json"
     status, out, err = run(folder, picture, "--classes", "birman, red fox, wolf", "--json", file)
     assert status == 0, err
@@ -137,16 +209,17 @@ def test_ship_synthesizes_keys_for_names_that_its_cache_has_none_of(train_py, im
     assert file.read_text() == first
 
 
-def test_without_ship_the_cache_says_what_it_lacks(train_py, images, run):
-    folder = train_py("TipAdapter", "tip", *SHORT).folder
-    status, _, err = run(folder, images, "--classes", "birman, wolf")
+def test_without_ship_the_cache_says_what_it_lacks(world, images, run):
+    status, _, err = run(world.runs / "tip", images, "--classes", "birman, wolf")
     assert (status, "no images of 1 classes: wolf" in err) == (2, True)
 
 
-def test_no_image_of_the_runs_dataset_is_needed(coop, pets, images, run, tmp_path):
-    picture = sorted(images.iterdir())[0].rename(tmp_path / "picture.jpg")
-    pets.rename(tmp_path / "elsewhere")
-    assert run(coop, picture)[0] == 0
+def test_no_image_of_the_runs_dataset_is_needed(coop, world, images, run, tmp_path):
+    picture = shutil.copy(sorted(images.iterdir())[0], tmp_path / "picture.jpg")
+    with recorded() as opened:
+        assert run(coop, picture)[0] == 0
+    assert str(picture) in opened
+    assert not [file for file in opened if file.startswith(str(world.data))]
 
 
 def test_calibrated_probabilities_have_the_temperature_of_the_validation_pictures(coop, images, run, tmp_path):
@@ -173,6 +246,9 @@ BAD = [  # what is moved away of the run, what is asked for, what is said
     ("", ("--classes", "dog, Dog"), "names a class twice"),
     ("", ("--classes", "nowhere.txt"), "--classes: nowhere.txt cannot be read"),
     ("", ("--csv", "no/such/folder/p.csv"), "its folder is not there"),
+    ("", ("--json", "docs"), "it is a folder"),
+    ("", ("--csv", 300 * "x"), "cannot be read or written: File name too long"),
+    ("", ("--backbone", "nowhere.pt"), "neither an existing file nor one of CLIP's models"),
     ("", ("--backbone", "datasets/assets/shapes_clip.pt"), "INPUT.SIZE"),
     ("", ("--backbone", "ViT-B/61"), "Did you mean ViT-B/16?"),
     ("results.json", (), "incomplete run, without results.json"),
@@ -188,9 +264,9 @@ def test_bad_input_ends_in_a_line(coop, images, run, tmp_path):
             path.rename(tmp_path / "moved")
         place, words = (tmp_path / "elsewhere", ()) if words[:1] == ("--run",) else (coop, words)
         status, _, err = run(place, images, *words)
-        assert (status, said in err, err.startswith("error: "), err.count("Traceback")) == (2, True, True, 0), err
         if spoil:
             (tmp_path / "moved").rename(path)
+        assert (status, said in err, err.startswith("error: "), err.count("Traceback")) == (2, True, True, 0), err
 
 
 def test_a_run_of_another_backbone_is_refused(coop, images, run, tiny_clip, tmp_path):

@@ -148,6 +148,16 @@ def test_each_protocol_trains_and_tests_on_what_it_should():
     assert [row[2:] for row in planned("fewshot", "zsclip", "dtd")] == [(0, "all", False)]
 
 
+def test_longtail_takes_methods_that_can_say_something_of_classes_without_images():
+    (run,) = runs_of("longtail", "coop", "dtd")
+    assert (run.shots, run.classes, run.pairs) == (16, "all", ("DATASET.LONGTAIL", "0.3"))
+    (run,) = runs_of("longtail", "coop", "dtd", "DATASET.LONGTAIL", "0.5")
+    assert run.pairs == ("DATASET.LONGTAIL", "0.5")
+    assert [row[2:] for row in planned("longtail", "zsclip", "dtd")] == [(16, "all", False)]
+    assert not planned("longtail", "tip_adapter", "dtd")
+    assert len(planned("longtail", "ship_tip_adapter_f", "dtd")) == 1
+
+
 def test_prompt_vae_of_the_source_is_what_a_target_takes():
     source, target = runs_of("xd", "ship", "imagenet", "--targets", "dtd")
     assert list(target.pairs[:2]) == ["TRAINER.SHIP.SOURCE", str(source.folder)]

@@ -112,6 +112,18 @@ def test_gzsl_shows_seen_unseen_h_and_accuracy(write, tmp_path):
     assert row(table_of([tmp_path], "gzsl"), "CoOp ")[2:6] == [f"{v}.00" for v in (60, 40, 48, 50)]
 
 
+def test_longtail_shows_groups_and_accuracy(write, tmp_path):
+    write("train", "dtd", [50, 60], protocol="longtail", many=80, few=60, none=20)
+    write("train", "dtd", [54, 66], trainer="SHIP", protocol="longtail", many=80, few=58, none=32)
+    table = table_of([tmp_path], "longtail")
+    assert table.startswith("dtd, 16 shots and fewer, long-tailed, seeds 1 2\n")
+    assert row(table, "method")[2:] == ["many", "few", "none", "accuracy"]
+    assert row(table, "CoOp ")[2:] == ["80.00 ± 0.00", "60.00 ± 0.00", "20.00 ± 0.00", "55.00 ± 5.00"]
+    assert below(table, "SHIP ") == ["+0.00", "−2.00", "+12.00", "+5.00"]
+    (first, *_) = csv.DictReader(table_of([tmp_path], "longtail", format="csv").splitlines())
+    assert (first["none"], first["accuracy_std"]) == ("20.0000", "5.0000")
+
+
 def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
     for trainer, accuracy in (("CoOp", 60), ("SHIP", 64)):
         write("train", "imagenet", [70, 72], trainer=trainer, protocol="xd")

@@ -25,6 +25,7 @@ ARGS = ("oxford_pets", 16, "CoOp", "vit_b16_ctxv1", 2)
         ("gzsl", "base2new/train_base/oxford_pets/shots_16/CoOp/vit_b16_ctxv1/seed2"),
         ("fewshot", "oxford_pets/CoOp/vit_b16_ctxv1_16shots/seed2"),
         ("xd", "oxford_pets/CoOp/vit_b16_ctxv1_16shots/seed2"),
+        ("longtail", "longtail/oxford_pets/shots_16/CoOp/vit_b16_ctxv1/seed2"),
     ],
 )
 def test_training_goes_where_coops_scripts_put_it(protocol, folder):
@@ -50,6 +51,7 @@ def test_tests_go_where_coops_scripts_put_them(part, folder):
         ("base2new", "new", "new", "oxford_pets"),
         ("gzsl", "all", "all", "oxford_pets"),
         ("fewshot", "all", "train", "oxford_pets"),
+        ("longtail", "all", "train", "oxford_pets"),
         ("xd", "source", "train", "imagenet"),
         ("xd", "target", "target", "oxford_pets"),
         ("dg", "source", "train", "imagenet"),
@@ -94,6 +96,7 @@ def test_protocols_do_not_take_each_others_runs(tmp_path):
         layout.test_folder(tmp_path, part, "food101", 16, "ZeroshotCLIP", "vit_b16", 1).mkdir(parents=True)
     train_folder(tmp_path, "base2new", "food101", 16, "ZeroshotCLIP", "vit_b16", 1).mkdir(parents=True)
     train_folder(tmp_path, "fewshot", "food101", 16, "ZeroshotCLIP", "vit_b16", 1).mkdir(parents=True)
+    train_folder(tmp_path, "longtail", "food101", 16, "ZeroshotCLIP", "vit_b16", 2).mkdir(parents=True)
     parts = {name: {run.part for run in find_runs(tmp_path, name)} for name in PROTOCOLS}
     assert parts == {
         "base2new": {"base", "new"},
@@ -101,7 +104,16 @@ def test_protocols_do_not_take_each_others_runs(tmp_path):
         "xd": {"target", "source"},
         "dg": {"source"},
         "fewshot": {"all"},
+        "longtail": {"all"},
     }
+    assert [run.seed for run in find_runs(tmp_path, "fewshot")] == [1]
+
+
+def test_a_folder_called_longtail_may_hold_runs_of_other_protocols(tmp_path):
+    folder = train_folder(tmp_path / "longtail", "fewshot", *ARGS)
+    folder.mkdir(parents=True)
+    assert [run.folder for run in find_runs(tmp_path, "fewshot")] == [folder]
+    assert not list(find_runs(tmp_path, "longtail"))
 
 
 def test_ablations_are_not_mixed_with_the_benchmarks_runs(tmp_path):

@@ -102,6 +102,13 @@ def test_no_shots_are_refused_wherever_a_method_trains_and_taken_where_none_does
         assert "nothing to train on" in capsys.readouterr().err
 
 
+def test_longtail_falls_from_a_number_of_shots(capsys):
+    assert request(run, "coop", "longtail", "dtd").shots == (16,)
+    with pytest.raises(SystemExit):
+        request(run, "coop", "longtail", "dtd", "--shots", "-1")
+    assert "images of the first class, at least 1" in capsys.readouterr().err
+
+
 def test_a_comma_too_many_is_passed_over():
     assert request(run, "coop", "base2new", "dtd", "1,,2").seeds == (1, 2)
 

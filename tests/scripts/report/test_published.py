@@ -58,6 +58,12 @@ def test_a_mean_over_targets_needs_them_all(rows):
     assert row.cells("xd", ["imagenet"], ["imagenet", "dtd", "mean"]) == []
 
 
+def test_long_tailed_figures_are_of_groups_and_over_all(rows):
+    (row,) = rows("longtail: {A: {source: s, dtd: [80, 60, 20, 50], eurosat: [60, 40, 0, 30]}}", "longtail")
+    assert row.cells("longtail", ["dtd"], ["many", "few", "none", "accuracy"]) == [80, 60, 20, 50]
+    assert row.cells("longtail", ["dtd", "eurosat"], ["many", "few", "none", "accuracy"]) == [70, 50, 10, 40]
+
+
 def test_few_shot_figures_go_under_their_shots(rows):
     (row,) = rows("fewshot: {A: {source: s, dtd: {1: 40, 16: 60}}}", "fewshot")
     assert row.cells("fewshot", ["dtd"], ["1", "2", "16"]) == [40, None, 60]

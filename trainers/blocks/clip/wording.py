@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..keys import TEXT, Key, Rule
 from .backbone import Backbone
 from .class_names import first, is_readable, spoken
-from .prompts import ensemble_of, template_of, tokenizer
+from .prompts import ensemble_of, readable, template_of, tokenizer
 
 BETWEEN = "|"  # templates in one key
 
@@ -70,6 +70,14 @@ class Wording:
             names = [classnames[row] for row in described]
             features[described] = backbone.features_of_sentences(names, [found[row] for row in described], beside)
         return features
+
+    def texts_about(self, classnames: Sequence[str]) -> dict[int, list[str]]:
+        """By row, of classes that have sentences: the run's templates with the name in them, then the sentences."""
+        return {
+            row: [*(template.format(readable(name)) for template in self.templates), *self.sentences[spoken(name)]]
+            for row, name in enumerate(classnames)
+            if spoken(name) in self.sentences
+        }
 
     def tell(self, classnames: Sequence[str]) -> None:
         """Prints what is used; raises InputError where the sentences are of none of the classes."""

@@ -1,12 +1,13 @@
 """Classifiers with a weight vector for each class: its text feature, and a learned residual on it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..clip.prompts import IMAGENET_TEMPLATES, tokenize
+from ..clip.prompts import IMAGENET_TEMPLATES, tokenize, tokenize_texts
 from ..features.batches import Batches
 from ..run.classes import ByClasses, Classes
 from .base import FeatureClassifier
@@ -36,6 +37,23 @@ class ClassRows(Kept):
         return self.by_class(self.rows, classnames)
 
 
+class Texts(NamedTuple):
+    """Features of texts about classes, not normalized: their means (C, D), and each (P, D) with its label (P,)."""
+
+    means: Tensor
+    each: Tensor
+    labels: Tensor
+
+    def with_class(self, row: int, each: Tensor) -> "Texts":
+        """With other texts (S, D) of the class in that row."""
+        others, index = self.labels != row, torch.tensor([row], device=self.labels.device)
+        return Texts(
+            self.means.index_copy(0, index, each.mean(dim=0, keepdim=True)),
+            torch.cat([self.each[others], each]),
+            torch.cat([self.labels[others], index.expand(len(each))]),
+        )
+
+
 class TextResiduals(FeatureClassifier):
     """Logits scale · f · w_c / |w_c| with w_c = b_c + scale_of_rows · x_c: b_c a text feature, x_c learned from 0 on.
 
@@ -47,7 +65,7 @@ class TextResiduals(FeatureClassifier):
 
     def __init__(self, options, backbone, classnames: Sequence[str], dataset: str) -> None:
         super().__init__(options, backbone, classnames, dataset)
-        self._each = ByClasses()  # text features by template
+        self._texts = ByClasses()
         self.learned = ClassRows(backbone.feature_dim)
         self.learned.own(classnames, self.first_rows(len(classnames)))
 
@@ -63,18 +81,22 @@ class TextResiduals(FeatureClassifier):
         several = self.dataset == "ImageNet" and not self.wording.templates
         return [*IMAGENET_TEMPLATES, *self.wording.own] if several else self.wording.own
 
-    def each_text_feature(self, classnames: Sequence[str]) -> Tensor:
-        """Text features (T, C, D), not normalized, of the templates."""
-        return self._each.of(classnames, self.encoded)
-
     @torch.no_grad()
-    def encoded(self, classnames: Classes) -> Tensor:
-        text = self.backbone.text
-        tokens = [tokenize(template, classnames, text.window).to(text.device) for template in self.templates()]
-        return torch.stack([text.encode_tokens(rows).float() for rows in tokens])
+    def encoded(self, classnames: Classes) -> Texts:
+        """Of the templates; of a class with sentences (DATASET.DESCRIPTIONS) those of these, see Wording."""
+        text, count = self.backbone.text, len(classnames)
+        tokens = [tokenize(template, classnames, text.window) for template in self.templates()]
+        each = torch.stack([text.encode_tokens(rows.to(text.device)).float() for rows in tokens])  # (T, C, D)
+        labels = torch.arange(count, device=each.device)
+        made = Texts(each.mean(dim=0), each.flatten(end_dim=1), labels.repeat(len(tokens)))
+        for row, about in self.wording.texts_about(classnames).items():
+            rows = tokenize_texts(about, [classnames[row]] * len(about), text.window)
+            made = made.with_class(row, text.encode_tokens(rows.to(text.device)).float())
+        return made
 
     def classes_changed(self, classnames: Sequence[str]) -> None:
-        self.base = self.each_text_feature(classnames).mean(dim=0)  # (C, D)
+        self.texts = self._texts.of(classnames, self.encoded)
+        self.base = self.texts.means  # (C, D)
 
     def training_batches(self, batches: Batches) -> Batches:
         """Has rows of all classes that are trained among: with SHIP, the new ones too."""

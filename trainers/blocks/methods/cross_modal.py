@@ -1,6 +1,6 @@
 """Cross-modal linear probing (Lin et al., CVPR 2023), as CLAP's code has it: text features are samples too."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -32,7 +32,8 @@ class WithTexts(PoolBatches):
 class CrossModal(ZSLP):
     """ZSLP on images' features and, on average as many, text features.
 
-    Text features are of all classes that are trained among, one per template: with SHIP, of the new ones too.
+    Text features are of all classes that are trained among, one per template or sentence: with SHIP, of the new ones
+    too.
     """
 
     keys = {"PREC": PREC}
@@ -41,21 +42,16 @@ class CrossModal(ZSLP):
         super().__init__(*args, **kwargs)
         self.learned.register_buffer("texts", torch.zeros(0, dtype=torch.long))  # which ones the pool has
 
-    def classes_changed(self, classnames: Sequence[str]) -> None:
-        each = self.each_text_feature(classnames)  # (T, C, D)
-        self.base, self.each = each.mean(dim=0), normalize(each, dim=-1)
-
     def training_batches(self, batches: Batches) -> Batches:
         """Images' features with as many text features, drawn once with replacement."""
         pool = super().training_batches(batches)
         if not isinstance(pool, PoolBatches):
             raise InputError("CrossModal draws from a pool of views: TRAINER.FEATURES.VIEWS should be at least 1.")
-        templates, classes = self.each.shape[:2]
-        drawn = torch.from_numpy(np.random.choice(templates * classes, len(pool.labels)))
+        drawn = torch.from_numpy(np.random.choice(len(self.texts.labels), len(pool.labels)))
         self.learned.texts = drawn.to(pool.labels.device)  # a run that goes on has its own again, with its state
         return WithTexts(pool, self.drawn_texts)
 
     def drawn_texts(self) -> Batch:
         """The text features (P, D) that the pool has, and their labels (P,)."""
-        texts = self.learned.texts
-        return self.each.flatten(end_dim=1)[texts], texts % self.each.shape[1]
+        drawn = self.learned.texts
+        return normalize(self.texts.each[drawn], dim=-1), self.texts.labels[drawn]

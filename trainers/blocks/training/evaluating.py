@@ -26,6 +26,8 @@ class EvaluatingTrainer(ResumableTrainer):
     `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
 
+    penalty: float | None = None  # on seen classes' logits in the newest test; None where nothing was subtracted
+
     @property
     def classes(self) -> Classes:
         """The classes of the run's dataset."""
@@ -72,7 +74,10 @@ class EvaluatingTrainer(ResumableTrainer):
             features, labels = self.evaluation_features(split)
             logits = self.classifier.predict(features) - self.penalties()
         self.evaluator.process(logits, labels)
-        metrics = {**self.evaluator.evaluate(), **self.gzsl_figures(logits, labels)}
+        metrics = self.evaluator.evaluate()
+        for found in (self.gzsl_figures(logits, labels), self.group_figures(logits, labels)):
+            print("".join(f"* {name}: {value:.1f}%\n" for name, value in found.items()), end="")
+            metrics = {**metrics, **found}
         for name, value in metrics.items():
             self.write_scalar(f"{split}/{name}", value, self.epoch)
         if final:
@@ -87,8 +92,12 @@ class EvaluatingTrainer(ResumableTrainer):
         model = {"model": self.model_record.get("folder"), "checkpoint": checkpoint}
         classes = {"label_only": sorted(self.label_only), "left_out": self.left_out.as_plain()}
         held_out = {"held_out": self.held_out} if self.held_out else {}
+        groups = {"groups": self.groups} if self.groups else {}
+        penalty = {} if self.penalty is None else {"penalty": self.penalty}
         made_by = {"code": self.code, "numerics": self.numerics.in_effect}
-        write_record({**record, **about, **model, **classes, **held_out, **made_by}, self.cfg.OUTPUT_DIR)
+        write_record(
+            {**record, **about, **model, **classes, **groups, **held_out, **penalty, **made_by}, self.cfg.OUTPUT_DIR
+        )
 
     def own_checkpoint(self) -> dict | None:
         """The checkpoint that training left, by which other runs know what they begin with; None without one."""
@@ -116,25 +125,43 @@ class EvaluatingTrainer(ResumableTrainer):
         seen = self.seen_classes()
         if seen is None or len(seen[labels].unique()) < 2:  # there are test images of seen classes alone, say
             return {}
-        found = gzsl.figures(logits.argmax(dim=-1), labels, seen)
-        print("\n".join(f"* {name}: {value:.1f}%" for name, value in found.items()))
+        return gzsl.figures(logits.argmax(dim=-1), labels, seen)
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Labels of the dataset's groups of classes, such as those of a long tail; mostly there are none."""
+        return {name: list(labels) for name, labels in getattr(self.dm.dataset, "groups", {}).items()}
+
+    def group_figures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        """Accuracy in % averaged per class over each group that has test images."""
+        found = {}
+        for name, members in self.groups.items():
+            part = torch.zeros(len(self.classes), dtype=torch.bool, device=labels.device)
+            part[members] = True
+            if part[labels].any():
+                found[name] = gzsl.mean_over_classes(logits.argmax(dim=-1), labels, part)
         return found
 
     def penalties(self) -> Tensor:
         """What is subtracted from the logits (C,): TRAINER.GZSL.CALIBRATION's penalty on seen classes, or 0."""
         seen, cost = self.seen_classes(), self.cfg.TRAINER.GZSL.CALIBRATION_COST
-        nothing = torch.zeros(len(self.classes), device=self.device)
+        self.penalty = None
         if seen is not None and self.cfg.TRAINER.GZSL.CALIBRATION == gzsl.HELD_OUT:
-            return torch.where(seen, self.held_out_penalty(), nothing)
-        if seen is None or not cost or not self.has_own_validation_images():
-            return nothing
+            self.penalty = self.held_out_penalty()
+        elif seen is not None and cost and self.has_own_validation_images():
+            self.penalty = self.affordable_penalty(seen, cost)
+        nothing = torch.zeros(len(self.classes), device=self.device)
+        return nothing if self.penalty is None else torch.where(seen, self.penalty, nothing)
+
+    def affordable_penalty(self, seen: Tensor, cost: float) -> float:
+        """The penalty that costs so many points of seen classes' validation accuracy."""
         val = self.dm.dataset.val
         mine = [index for index, item in enumerate(val) if seen[item.label]]
         images, items = Subset(self.val_loader.dataset, mine), [val[index] for index in mine]
         features, labels = self.plain_features(images, items, "val, seen")
-        chosen = gzsl.penalty(self.classifier.predict(features), labels, seen, cost)
+        chosen = float(gzsl.penalty(self.classifier.predict(features), labels, seen, cost))
         print(f"Subtracted from seen classes' logits: {chosen:.3f}, by {len(mine)} validation images of seen classes")
-        return torch.where(seen, chosen, nothing)
+        return chosen
 
     def held_out_penalty(self) -> float:
         """The penalty that was chosen before the evaluated model was trained; raises InputError without one."""

@@ -69,7 +69,7 @@ class FeatureTrainer(EvaluatingTrainer):
         """The method's classifier, among the classes of the run's dataset that have training images."""
         if self.label_only and not METHODS[self.cfg.TRAINER.NAME].knows_new:
             raise InputError(
-                f"{self.cfg.TRAINER.NAME} knows nothing of classes without images, and DATASET.LABEL_ONLY names "
+                f"{self.cfg.TRAINER.NAME} knows nothing of classes without images, and there are "
                 f"{len(self.label_only)}: train SHIP on it (--trainer SHIP), which synthesizes their features."
             )
         return self.build_method(self.cfg.TRAINER.NAME)
@@ -128,8 +128,9 @@ class FeatureTrainer(EvaluatingTrainer):
         wrapper = self.own_views if self.cfg.DATALOADER.NUM_WORKERS else None
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             self.dm = DataManager(self.cfg, custom_tfm_train=untouched, dataset_wrapper=wrapper)
-        if self.cfg.DATASET.get("LABEL_ONLY") and not hasattr(self.dm.dataset, "label_only"):
-            raise InputError(f"The loader of {self.cfg.DATASET.NAME} does not know DATASET.LABEL_ONLY.")
+        for key in ("LABEL_ONLY", "LONGTAIL"):
+            if self.cfg.DATASET.get(key) and not hasattr(self.dm.dataset, "label_only"):
+                raise InputError(f"The loader of {self.cfg.DATASET.NAME} does not know DATASET.{key}.")
         self.image_loader = self.train_loader_x = self.training_loader()
         self.train_loader_u, self.val_loader = self.dm.train_loader_u, self.dm.val_loader
         self.test_loader, self.lab2cname = self.dm.test_loader, self.dm.lab2cname

@@ -27,13 +27,17 @@ def figures(predicted: Tensor, labels: Tensor, seen: Tensor) -> dict[str, float]
 
     Predicted and true labels (N,) index the classes; seen (C,) says which of these had training images.
     """
-    hits = torch.bincount(labels[predicted == labels], minlength=len(seen)).double()
-    count = torch.bincount(labels, minlength=len(seen))
-    known, unknown = (
-        100 * (hits[part] / count[part]).mean().item() for part in (seen & (count > 0), ~seen & (count > 0))
-    )
+    known, unknown = (mean_over_classes(predicted, labels, part) for part in (seen, ~seen))
     both = known + unknown
     return {"seen": known, "unseen": unknown, "harmonic": 2 * known * unknown / both if both else 0.0}
+
+
+def mean_over_classes(predicted: Tensor, labels: Tensor, part: Tensor) -> float:
+    """Accuracy in % averaged over those of some classes that have images; `part` (C,) says which; NaN without any."""
+    hits = torch.bincount(labels[predicted == labels], minlength=len(part)).double()
+    count = torch.bincount(labels, minlength=len(part))
+    part = part & (count > 0)
+    return 100 * (hits[part] / count[part]).mean().item()
 
 
 def penalty(logits: Tensor, labels: Tensor, seen: Tensor, cost: float) -> float:

@@ -120,6 +120,12 @@ DATASET = {
     "LABEL_ONLY": Key(
         "", TEXT, "classes of which only the names are known: names with commas between them, or a file of lines"
     ),
+    "LONGTAIL": Key(
+        0.0,
+        SHARE,
+        "share of the classes, drawn by the seed, without training images; those of the others fall from "
+        "NUM_SHOTS to one by Zipf's law; 0: all have NUM_SHOTS",
+    ),
 }
 FEATURES = {  # how images become features, which is the same for all methods
     "VIEWS": Key(0, AT_LEAST_ZERO, "0: encode every image anew in every epoch; K: draw from K views encoded once"),

@@ -1,11 +1,13 @@
 """Methods with a weight vector for each class: TaskRes, ZSLP, CLAP, CrossModal."""
 
+import clip
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from trainers.blocks.clip.prompts import IMAGENET_TEMPLATES, tokenize
+from trainers.blocks.clip.wording import Wording
 from trainers.blocks.errors import InputError
 from trainers.blocks.features.batches import FeatureBank, ImageFeatures
 from trainers.blocks.methods import METHODS
@@ -173,3 +175,39 @@ def test_claps_constraint_is_the_mean_over_classes(backbone, features):
     loss, shown = classifier.loss(features, labels)
     assert shown["constraint"] == pytest.approx(constraint, rel=1e-4)
     assert loss.item() == pytest.approx(cross_entropy(classifier(features), labels).item() + constraint, rel=1e-4)
+
+
+SENTENCES = ("A cat purrs.", "A small animal with whiskers.")
+
+
+def described(backbone, name: str, templates: tuple[str, ...] = ()):
+    """Among NAMES, of which the first has sentences."""
+    return METHODS[name].of(backbone, NAMES, Wording("", templates, {"cat": SENTENCES}))
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_sentences_stand_for_the_template_of_their_class(name, backbone):
+    found = described(backbone, name).base
+    torch.testing.assert_close(found[0], encoded(backbone, SENTENCES).mean(dim=0), atol=1e-4, rtol=1e-4)
+    assert torch.equal(found[1:], METHODS[name].of(backbone, NAMES).base[1:])
+
+
+def test_sentences_and_templates_that_are_both_named_are_averaged_together_here_too(backbone):
+    found = described(backbone, "TaskRes", ("a {}.",)).base
+    expected = encoded(backbone, ["a cat.", *SENTENCES]).mean(dim=0)
+    torch.testing.assert_close(found[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[2], encoded(backbone, ["a boeing 747."])[0], atol=1e-4, rtol=1e-4)
+
+
+def test_each_sentence_is_a_sample_of_cross_modal_probing(backbone, bank):
+    classifier = described(backbone, "CrossModal")
+    assert sorted(classifier.texts.labels.tolist()) == [0, 0, 1, 2]
+    classifier.training_batches(bank.batches(2, drop_last=False))
+    classifier.learned.texts = torch.arange(4)
+    features, labels = classifier.drawn_texts()
+    expected = normalize(encoded(backbone, SENTENCES), dim=-1)
+    torch.testing.assert_close(features[labels == 0], expected, atol=1e-4, rtol=1e-4)
+
+
+def encoded(backbone, texts) -> torch.Tensor:
+    return backbone.model.encode_text(clip.tokenize(list(texts))).detach()

@@ -110,3 +110,19 @@ def test_record_counts_the_images_that_are_right(ship):
     assert (record["total"], record["correct"]) == (6, 3)
     assert record["per_class_accuracy"] == {"cat": 50.0, "dog": 50.0}  # there is no image of a cow
     assert record["classnames"] == ["cat", "dog", "cow"]
+
+
+def test_a_long_tails_figures_are_averages_over_the_classes_of_each_group(train_py):
+    short = ("OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
+    record = train_py("CoOp", "run", *short, "DATASET.LONGTAIL", 0.3, classes="all").results
+    assert {name: len(labels) for name, labels in record["groups"].items()} == {"many": 0, "few": 4, "none": 2}
+    per_class = [record["per_class_accuracy"][name] for name in record["classnames"]]
+    for name, part in (("few", per_class[:4]), ("none", per_class[4:])):
+        assert record["metrics"][name] == pytest.approx(sum(part) / len(part), abs=1e-3)
+    assert "many" not in record["metrics"]
+
+
+def test_a_method_that_needs_images_of_all_classes_says_so_of_a_long_tail(train_py):
+    done = train_py("TipAdapter", "run", "DATASET.LONGTAIL", 0.3, classes="all")
+    assert done.status == 2
+    assert "knows nothing of classes without images, and there are 2" in done.stderr
