@@ -33,7 +33,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_parser("inspect_run.py", __doc__)
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", type=Path, help="output folder of a complete run")
-    add("--compare", metavar="RUN", nargs="+", type=Path, default=[], help="other runs, to be compared with the first")
+    add(
+        "--compare", metavar="RUN", nargs="+", type=Path, default=[], help="other runs, to be compared with the first"
+    )
     add("--output", metavar="OUTPUT", type=Path, help="a folder of runs: a page for each, and an index")
     add("--to", metavar="PAGE", type=Path, help="the page's file, .html (default: in the folder of RUN or OUTPUT)")
     add("--map", choices=("tsne", "pca"), default="tsne", help="how features are put into the plane (tsne)")

@@ -118,19 +118,19 @@ def curves(stage: Mapping[str, Any]) -> Figure:
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     for axes, curve in zip(panels, shown, strict=True):
         axes.plot(curve["steps"], curve["values"], color=BLUE)
-        axes.set_ylabel(NAMES.get(curve["name"], curve["name"]))
+        axes.set_ylabel(UNITS.get(curve["name"], curve["name"]))
         axes.yaxis.set_major_locator(MaxNLocator(3))
     panels[-1].set_xlabel("Step")
     return figure
 
 
-NAMES = {"acc": "accuracy (%)", "rec": "rec.", "kl": "KL (nats)", "active": "active", "lr": "learning rate"}
+UNITS = {"acc": "acc (%)", "kl": "kl (nats)"}
 
 
 def before_and_after(rows: Sequence[dict[str, Any]]) -> Figure:
     """A line from each class's text feature before to that after, in the plane of the principal components."""
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
-    axes = figure.add_subplot(xlabel="First principal component", ylabel="Second")
+    axes = figure.add_subplot(xlabel="First principal component", ylabel="Second principal component")
     for part, colour in (("base", BLUE), ("new", ORANGE)):
         some = [row for row in rows if row["part"] == part]
         for row in some:

@@ -88,7 +88,9 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} cannot be written: it is a folder.")
     if figure_folder(path).is_file():
-        raise InputError(f"{figure_folder(path)} is a file, where the folder of figures should be: choose another --to.")
+        raise InputError(
+            f"{figure_folder(path)} is a file, where the folder of figures should be: choose another --to."
+        )
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(f"{path} cannot be written: {above} is no folder that can be written to.")

@@ -1,6 +1,7 @@
 """What prompts have learned: the words nearest to their vectors, and text features before and after."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from trainers.blocks.methods.coop import CoOp
 from trainers.blocks.methods.prompt_learner import PromptLearner
 from trainers.blocks.run.classes import Classes
 
-WORDS = 5  # nearest ones of each vector
+NEAREST = 5  # words of each vector
 CONTEXTS = 5  # classes whose own contexts are looked at
 SAMPLE = 500  # words, for the distance between neighbours
 COMPARED = 200  # classes at most whose text features are compared
@@ -23,9 +24,49 @@ END_OF_WORD = "</w>"
 SPECIAL = 2  # tokens at the vocabulary's end that are no words
 
 
-def vocabulary(backbone: Backbone) -> Tensor:
-    """Embeddings (V, W) of all tokens that are words, or parts of some."""
-    return backbone.text.token_embedding.weight[:-SPECIAL].detach().float()
+@dataclass(frozen=True)
+class Words:
+    """Tokens that are words, or parts of some, with embeddings (V, W); those that share one are left out.
+
+    Words that pre-training has not seen can share one: none of them would be nearer than the others.
+    """
+
+    tokens: list[int]
+    embeddings: Tensor
+    shared: int  # how many are left out
+
+    @classmethod
+    def of(cls, embeddings: Tensor) -> "Words":
+        """Of embeddings of all tokens, but for the marks of a prompt's start and end."""
+        _, place, count = embeddings.unique(dim=0, return_inverse=True, return_counts=True)
+        own = torch.nonzero(count[place] == 1).flatten()
+        return cls(own.tolist(), embeddings[own], len(embeddings) - len(own))
+
+    @classmethod
+    def known_to(cls, backbone: Backbone) -> "Words":
+        return cls.of(backbone.text.token_embedding.weight[:-SPECIAL].detach().float())
+
+    def nearest(self, vectors: Tensor, count: int = NEAREST) -> list[list[dict[str, Any]]]:
+        """Of each vector (M, W) the nearest words with their Euclidean distances, the nearest first.
+
+        As CoOp looks at its contexts (Zhou et al., IJCV 2022, section 4.4).
+        """
+        near = distances(vectors.float(), self.embeddings).topk(min(count, len(self.tokens)), largest=False)
+        return [
+            [{"word": word_of(self.tokens[row]), "distance": distance} for row, distance in zip(*pair, strict=True)]
+            for pair in zip(near.indices.tolist(), near.values.tolist(), strict=True)
+        ]
+
+    def about(self) -> dict[str, Any]:
+        """How many there are, and the median distance of one to the nearest other, over an even sample."""
+        some = self.embeddings[torch.linspace(0, len(self.tokens) - 1, min(SAMPLE, len(self.tokens))).long()]
+        near = distances(some, self.embeddings).topk(2, largest=False).values[:, 1]
+        return {"words": len(self.tokens), "shared": self.shared, "neighbours": near.median().item()}
+
+
+def distances(one: Tensor, other: Tensor) -> Tensor:
+    """Euclidean (N, M), by differences: by products small ones would be rounded away."""
+    return torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def word_of(token: int) -> str:
@@ -34,36 +75,18 @@ def word_of(token: int) -> str:
     return tokenizer().decode([token]).strip() + ("" if whole else "-")
 
 
-def nearest_words(vectors: Tensor, words: Tensor, count: int = WORDS) -> list[list[dict[str, Any]]]:
-    """Of each vector (M, W) the nearest of the words (V, W) with their Euclidean distances, the nearest first.
-
-    As CoOp looks at its contexts (Zhou et al., IJCV 2022, section 4.4).
-    """
-    near = torch.cdist(vectors.float(), words).topk(count, largest=False)
-    return [
-        [{"word": word_of(token), "distance": distance} for token, distance in zip(tokens, distances, strict=True)]
-        for tokens, distances in zip(near.indices.tolist(), near.values.tolist(), strict=True)
-    ]
-
-
-def between_neighbours(words: Tensor) -> float:
-    """The median distance of a word to its nearest other one, over an even sample of the words (V, W)."""
-    some = words[torch.linspace(0, len(words) - 1, min(SAMPLE, len(words))).long()]
-    return torch.cdist(some, words).topk(2, largest=False).values[:, 1].median().item()
-
-
 def contexts_of(classifier: FeatureClassifier, backbone: Backbone) -> dict[str, Any] | None:
     """The nearest words to the vectors of a learned context; None for methods without."""
     learner = classifier.learned
     if not isinstance(learner, PromptLearner):
         return None
-    words = vocabulary(backbone)
+    words = Words.known_to(backbone)
     owners = learner.get_extra_state()["classnames"][:CONTEXTS] if learner.class_specific else [""]
     vectors = learner.ctx.detach() if learner.class_specific else learner.ctx.detach()[None]
     return {
         "start": learner.context,
         "of_classes": len(vectors) if learner.class_specific else 0,
-        "neighbours": between_neighbours(words),
+        **words.about(),
         "contexts": [
             {"class": owner, "vectors": described(own, words)}
             for owner, own in zip(owners, vectors, strict=False)  # of the first classes
@@ -71,13 +94,10 @@ def contexts_of(classifier: FeatureClassifier, backbone: Backbone) -> dict[str, 
     }
 
 
-def described(vectors: Tensor, words: Tensor) -> list[dict[str, Any]]:
+def described(vectors: Tensor, words: Words) -> list[dict[str, Any]]:
     """Length and nearest words of each vector (M, W)."""
     lengths = vectors.float().norm(dim=-1).tolist()
-    return [
-        {"length": length, "nearest": near}
-        for length, near in zip(lengths, nearest_words(vectors, words), strict=True)
-    ]
+    return [{"length": length, "nearest": near} for length, near in zip(lengths, words.nearest(vectors), strict=True)]
 
 
 @torch.no_grad()

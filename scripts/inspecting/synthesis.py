@@ -20,7 +20,7 @@ from trainers.blocks.synthesis.synthesizers import Synthesizer, VAESynthesizer
 
 from .maps import CLASSES, chosen, feature_map
 from .opened import OpenedRun, Pictures
-from .prompts import between_neighbours, described, evenly, vocabulary
+from .prompts import Words, described, evenly
 
 CHOSEN = 50  # classes of each half at most that are looked at
 OF_EACH = 32  # features synthesized of each
@@ -149,13 +149,13 @@ def ship_numbers(inspected: Inspected, map_kind: str) -> dict[str, Any]:
 @torch.no_grad()
 def context_words(inspected: Inspected) -> dict[str, Any]:
     """Nearest words to the learned context c, and to c + r with r the mean over draws of z ~ N(0, I)."""
-    vae, words = inspected.vae, vocabulary(inspected.trainer.backbone)
+    vae, words = inspected.vae, Words.known_to(inspected.trainer.backbone)
     with own_random_numbers(0):
         z = torch.randn(DRAWS, vae.latent_dim).to(vae.ctx)
     bias = vae.contexts(z) - vae.ctx  # (B, M, W)
     mean = bias.mean(dim=0)
     return {
-        "neighbours": between_neighbours(words),
+        **words.about(),
         "context": described(vae.ctx.detach(), words),
         "with_bias": described((vae.ctx + mean).detach(), words),
         "draws": DRAWS,
@@ -242,7 +242,9 @@ def means_by_part(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> dic
     """Means over the classes of each half, {"base": {column: mean}, …}; None where there is nothing to average."""
     found = {}
     for part in ("base", "new"):
-        values = {name: [row[name] for row in rows if row["part"] == part and row[name] is not None] for name in columns}
+        values = {
+            name: [row[name] for row in rows if row["part"] == part and row[name] is not None] for name in columns
+        }
         found[part] = {name: sum(some) / len(some) if some else None for name, some in values.items()}
     return found
 
