@@ -1,4 +1,4 @@
-"""Figures of a run's numbers. They have no background, and no colour but those that are read on white and on black."""
+"""Figures of a run's numbers, without a background, in colours that are read on white and on black."""
 
 import io
 import math
@@ -9,10 +9,11 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from report.figures import STYLE
 
-WIDTH = 4.6  # inches, so that letters can be read on a phone
+WIDTH = 3.9  # inches, so that letters can be read on a phone
 INK, GREY = "#1a1b1c", "#808080"  # the first becomes the colour of the page's letters
 BLUE, ORANGE, GREEN, PURPLE = "#2b8cc4", "#d9661f", "#17a279", "#c571a4"  # near Okabe and Ito's
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#b59f00", "#8f6bd8", "#c2453d", "#4aa3a8", "#8a7a5c", "#7f8fa6")
@@ -187,10 +188,12 @@ def points(numbers: Mapping[str, Any]) -> Figure:
     for kind, (marker, _) in KINDS.items():
         if any(point["kind"] == kind for point in numbers["points"]):
             axes.plot([], [], marker, color=GREY, ms=5, label=kind)
-    for index, name in enumerate(names):
-        axes.plot([], [], "s", color=COLOURS[index % len(COLOURS)], ms=5, label=shortened(name))
+    figure.legend(loc="outside upper center", ncols=len(KINDS), handletextpad=0.1, columnspacing=1.2)
+    handles = [
+        Line2D([], [], marker="s", ls="none", color=COLOURS[at % len(COLOURS)], ms=5) for at in range(len(names))
+    ]
     axes.set(xticks=[], yticks=[])
-    _legend(figure, 3)
+    _legend(figure, 3, handles, [shortened(name, 18) for name in names])
     return figure
 
 
@@ -223,9 +226,10 @@ def shortened(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def _legend(figure: Figure, columns: int = 2) -> None:
-    """Below the picture, which grows by its height."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+def _legend(figure: Figure, columns: int = 2, handles: Sequence = (), labels: Sequence[str] = ()) -> None:
+    """Below the picture, which grows by its height; unless others are given, of what the first axes have."""
+    if not handles:
+        handles, labels = figure.axes[0].get_legend_handles_labels()
     rows = math.ceil(len(labels) / columns)
     figure.set_figheight(figure.get_figheight() + 0.17 * rows)
     figure.legend(

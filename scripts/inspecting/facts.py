@@ -1,4 +1,4 @@
-"""What was run: method, data, seed, code and versions, time by part, and the keys that are not as they are by default."""
+"""What was run: method, data, seed, code and versions, time by part, and keys that differ from their defaults."""
 
 from pathlib import Path
 from typing import Any

@@ -51,7 +51,7 @@ def overall(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[dict[st
 
 
 def confusions(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The pairs of classes of which most pictures of the first are taken for the second; `rows` has these pictures."""
+    """Pairs of classes, those first of which most pictures of the one are taken for the other; `rows` are these."""
     wrong = np.flatnonzero(labels != predicted)
     pairs = Counter(zip(labels[wrong].tolist(), predicted[wrong].tolist(), strict=True))
     of_class = Counter(labels.tolist())

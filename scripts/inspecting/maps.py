@@ -31,7 +31,7 @@ def places(features: Tensor, kind: str) -> list[list[float]]:
 
 
 def feature_map(groups: Sequence[tuple[str, Tensor, Tensor]], names: Sequence[str], kind: str) -> dict[str, Any]:
-    """A map of some classes of each half. `groups` are kind of point, features (N, D), labels (N,) that index names."""
+    """A map of groups: a kind of point, features (N, D), labels (N,) that index names. Of a class OF_EACH at most."""
     points, features = [], []
     for group, some, labels in groups:
         for label in labels.unique().tolist():

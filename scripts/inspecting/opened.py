@@ -76,7 +76,7 @@ def open_run(run: SavedRun, args: argparse.Namespace) -> OpenedRun:
     try:
         opened = OpenedRun(run, run.load(args), base, new)
         if not getattr(opened.trainer.dm.dataset, "judged", True):
-            opened.left_out.append("The run held back no pictures to judge by: all numbers about test pictures.")
+            opened.left_out.append("All numbers about test pictures: the run held back none to judge by.")
             return opened
         evaluate(opened)
     except GONE as error:
@@ -121,7 +121,7 @@ def gather_pictures(opened: OpenedRun) -> None:
             parts.append(other_half(opened))
         except GONE as error:
             half = "new" if trainer.cfg.DATASET.SUBSAMPLE_CLASSES == "base" else "base"
-            opened.left_out.append(f"Numbers about pictures of {half} classes ({first_line(error)}).")
+            opened.left_out.append(f"Numbers that need pictures of {half} classes ({first_line(error)}).")
     opened.pictures = Pictures(
         torch.cat([part.features for part in parts]),
         torch.cat([part.labels for part in parts]),

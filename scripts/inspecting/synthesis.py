@@ -104,7 +104,7 @@ class Inspected:
 
     @torch.no_grad()
     def reconstructed(self, pictures: Pictures) -> Tensor:
-        """Features (N, D) of the prompts that are written for the posterior's means, with the gap where it is learned."""
+        """Features (N, D) of the prompts that are written for the posterior's means, plus the gap if it is learned."""
         writer = VAESynthesizer(self.vae, self.trainer.backbone, self.classes)
         z = self.posterior(pictures)[0]
         parts = zip(z.split(AT_ONCE), pictures.labels.split(AT_ONCE), strict=True)
@@ -209,8 +209,8 @@ def reconstruction(inspected: Inspected) -> dict[str, Any]:
 def class_distances(made: Synthesized, pictures: Pictures, templates: Tensor) -> dict[str, Any]:
     """By class: how far the mean of synthesized features is from that of real ones, and how their covariances differ.
 
-    Means by Euclidean distance, beside that of the template's text feature. Covariances by the Frobenius norm of their
-    difference in parts of the real one's norm, and by the total variance (the trace) in parts of the real one's.
+    Means by Euclidean distance, beside that of the template's text feature. Covariances by the Frobenius norm of
+    their difference in parts of the real one's norm, and by the total variance (the trace) in parts of the real one's.
     """
     names, rows = made.classes.distinct(), []
     for label in pictures.labels.unique().tolist():
@@ -251,7 +251,7 @@ def means_by_part(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> dic
 
 @torch.no_grad()
 def nearest_means(inspected: Inspected, made: Synthesized) -> dict[str, dict[str, Any]]:
-    """By half: accuracy in % on real pictures of the nearest mean of synthesized features, by cosine, among its classes.
+    """By half: accuracy in % on real pictures of the nearest mean of synthesized features, among the half's classes.
 
     Beside it that of the template's text features, and of what the run has learned.
     """
