@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             left_out = report_output(args, to)
         else:
             left_out = False
-            compare_runs(args, to) if args.compare else report_run(args, to)
+            compare_runs(args, to) if args.compare else report_run(args, args.run, to)
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in NEEDED:
             raise

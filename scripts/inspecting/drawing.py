@@ -39,6 +39,12 @@ def draw_all(numbers: Mapping[str, Any]) -> dict[str, Figure]:
         return dict(_figures(numbers))
 
 
+def draw_differences(differences: Sequence[dict[str, Any]]) -> dict[str, Figure]:
+    """A figure for each run that is compared with the first one."""
+    with matplotlib.rc_context(LOOK):
+        return {f"differences_{at}": _differences(one["by_class"]) for at, one in enumerate(differences, start=1)}
+
+
 def _figures(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
     if predictions := numbers["predictions"]:
         yield "accuracy_by_class", accuracy_by_class(predictions["by_class"])
@@ -197,14 +203,14 @@ def points(numbers: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def differences(rows: Sequence[dict[str, Any]], title: str) -> Figure:
+def _differences(rows: Sequence[dict[str, Any]]) -> Figure:
     """Differences by class in points, from the largest gain to the largest loss."""
     shown = extremes(rows, "difference")
     figure, axes = _rows([row["class"] for row in shown])
     colours = [GREEN if row["difference"] >= 0 else ORANGE for row in shown]
     axes.barh(range(len(shown)), [row["difference"] for row in shown], height=0.62, color=colours)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_xlabel(title)
+    axes.set_xlabel("Difference in accuracy (points)")
     return figure
 
 

@@ -80,9 +80,7 @@ def open_run(run: SavedRun, args: argparse.Namespace) -> OpenedRun:
             return opened
         evaluate(opened)
     except GONE as error:
-        why = (
-            f"The run's pictures are not there, or cannot be read ({first_line(error)}): all numbers that need them."
-        )
+        why = f"All numbers that need pictures: they are not there, or cannot be read ({first_line(error)})."
         return OpenedRun(run, run.load(args, images=False), base, new, left_out=[why])
     gather_pictures(opened)
     return opened

@@ -89,7 +89,7 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} cannot be written: it is a folder.")
     if figure_folder(path).is_file():
         raise InputError(
-            f"{figure_folder(path)} is a file, where the folder of figures should be: choose another --to."
+            f"{path} cannot be written: {figure_folder(path)} is a file, and its figures go to a folder there."
         )
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):

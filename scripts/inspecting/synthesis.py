@@ -104,7 +104,7 @@ class Inspected:
 
     @torch.no_grad()
     def reconstructed(self, pictures: Pictures) -> Tensor:
-        """Features (N, D) of the prompts that are written for the posterior's means, plus the gap if it is learned."""
+        """Features (N, D) of the prompts that are written for the posterior's means, plus a gap that is learned."""
         writer = VAESynthesizer(self.vae, self.trainer.backbone, self.classes)
         z = self.posterior(pictures)[0]
         parts = zip(z.split(AT_ONCE), pictures.labels.split(AT_ONCE), strict=True)
@@ -112,8 +112,8 @@ class Inspected:
         return made if self.vae.gap is None else normalize(made + self.vae.gap, dim=-1)
 
 
-def ship_numbers(inspected: Inspected, map_kind: str) -> dict[str, Any]:
-    """All numbers about the synthesis; parts that cannot be had are None."""
+def ship_numbers(inspected: Inspected, map_kind: str = "") -> dict[str, Any]:
+    """All numbers about the synthesis, without a map unless a kind is named; parts that cannot be had are None."""
     pictures = inspected.pictures
     found: dict[str, Any] = {
         "synthesis": inspected.options.SYNTHESIS,
@@ -135,7 +135,7 @@ def ship_numbers(inspected: Inspected, map_kind: str) -> dict[str, Any]:
     found |= {
         "spread": class_distances(made, pictures, inspected.templates),
         "nearest_mean": nearest_means(inspected, made),
-        "map": synthesis_map(made, pictures, map_kind),
+        "map": synthesis_map(made, pictures, map_kind) if map_kind else None,
         "sheet": contact_sheet(made, pictures),
     }
     if inspected.has_vae:
@@ -210,7 +210,7 @@ def class_distances(made: Synthesized, pictures: Pictures, templates: Tensor) ->
     """By class: how far the mean of synthesized features is from that of real ones, and how their covariances differ.
 
     Means by Euclidean distance, beside that of the template's text feature. Covariances by the Frobenius norm of
-    their difference in parts of the real one's norm, and by the total variance (the trace) in parts of the real one's.
+    their difference in parts of the real one's norm, and by the total variance (the trace) in parts of that.
     """
     names, rows = made.classes.distinct(), []
     for label in pictures.labels.unique().tolist():
@@ -242,9 +242,8 @@ def means_by_part(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> dic
     """Means over the classes of each half, {"base": {column: mean}, …}; None where there is nothing to average."""
     found = {}
     for part in ("base", "new"):
-        values = {
-            name: [row[name] for row in rows if row["part"] == part and row[name] is not None] for name in columns
-        }
+        mine = [row for row in rows if row["part"] == part]
+        values = {name: [row[name] for row in mine if row[name] is not None] for name in columns}
         found[part] = {name: sum(some) / len(some) if some else None for name, some in values.items()}
     return found
 
