@@ -36,7 +36,7 @@ def templates() -> Environment:
     made = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    made.filters |= {"fixed": fixed, "signed": signed, "duration": duration}
+    made.filters |= {"fixed": fixed, "signed": signed, "short": short, "duration": duration}
     return made
 
 
@@ -44,8 +44,15 @@ def fixed(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
+def short(value: float | None) -> str:
+    """Four significant digits."""
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
 def signed(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+    if value is None or not round(value, digits):
+        return fixed(None if value is None else 0.0, digits)
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def duration(seconds: float) -> str:
@@ -70,7 +77,7 @@ def write_page(page: Page, path: Path) -> list[Path]:
         for name, figure in page.figures.items()
         for ending in ENDINGS
     }
-    files[path.with_suffix(".json")] = json.dumps(page.numbers, indent=1, ensure_ascii=False).encode()
+    files[path.with_suffix(".json")] = json.dumps(page.numbers, indent=1).encode()
     files[path] = text.encode("utf-8", "replace")
     for file, content in files.items():
         replace_file(file, content)

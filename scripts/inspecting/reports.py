@@ -86,8 +86,9 @@ def tables_of(output: Path) -> list[dict[str, str]]:
     found = []
     for protocol in PROTOCOLS:
         try:
-            table = render(build(load([output], protocol), protocol), "text")
+            text = render(build(load([output], protocol), protocol), "text")
         except NoRuns:
             continue
-        found.append({"protocol": NAMES[protocol], "table": table})
+        table, _, notes = text.rpartition("\n\n")  # which come last
+        found.append({"protocol": NAMES[protocol], "table": table, "notes": " ".join(notes.split())})
     return found
