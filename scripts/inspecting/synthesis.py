@@ -3,7 +3,9 @@
 Real features of new classes come in here, after training, to judge; nothing is chosen by them.
 """
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +116,11 @@ class Inspected:
 
 def ship_numbers(inspected: Inspected, map_kind: str = "") -> dict[str, Any]:
     """All numbers about the synthesis, without a map unless a kind is named; parts that cannot be had are None."""
+    with redirect_stdout(io.StringIO()):  # what is read from the cache of features
+        return _ship_numbers(inspected, map_kind)
+
+
+def _ship_numbers(inspected: Inspected, map_kind: str) -> dict[str, Any]:
     pictures = inspected.pictures
     found: dict[str, Any] = {
         "synthesis": inspected.options.SYNTHESIS,

@@ -1,4 +1,4 @@
-"""A complete run as predictions need it: its configuration, its classes, where its model is."""
+"""A complete run to be used: its configuration, its classes, its model."""
 
 import argparse
 import io
