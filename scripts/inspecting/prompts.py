@@ -116,6 +116,8 @@ def before_and_after(classifier: FeatureClassifier, base: Classes, new: Classes)
     """
     if not isinstance(classifier, (CoOp, TextResiduals)):
         return None
+    if isinstance(classifier.learned, PromptLearner) and classifier.learned.class_specific:
+        new = new.take(())  # of which it knows nothing
     base, new = (evenly(classes, COMPARED // 2) for classes in (base, new))
     classes = base + new
     before = classifier.template_features(classes)
