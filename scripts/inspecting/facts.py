@@ -1,6 +1,5 @@
 """What was run: method, data, seed, code and versions, time by part, and keys that differ from their defaults."""
 
-from pathlib import Path
 from typing import Any
 
 from own.saved_run import SavedRun
@@ -45,9 +44,4 @@ def code_of(code: dict[str, Any]) -> str:
 
 
 def title_of(facts: dict[str, Any]) -> str:
-    return f"{facts['method']} on {facts['dataset']}, {facts['images']}, seed {facts['seed']}"
-
-
-def relative(path: str, start: Path) -> str:
-    """A path as it is seen from a folder, where it lies below it."""
-    return str(Path(path).relative_to(start)) if Path(path).is_relative_to(start) else path
+    return f"{facts['method']}: {facts['dataset']}, {facts['images']}, seed {facts['seed']}"

@@ -15,6 +15,7 @@ def test_class_names_are_text_in_figures():
     rows = [{"class": name, "accuracy": value} for name, value in (("<script>x</script>", 1.0), ("a$b$ & _c", 2.0))]
     drawing = as_svg(accuracy_by_class(rows))
     assert drawing.startswith("<svg")
+    assert "<text" in drawing
     assert "<script" not in drawing
     assert "&lt;script&gt;x&lt;/script&gt;" in drawing
     assert "a$b$ &amp; _c" in drawing
