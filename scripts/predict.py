@@ -139,20 +139,16 @@ def penalties(run: Any, classes: Sequence[str]) -> Any:
 
 def load(run: Any, args: argparse.Namespace) -> tuple[Any, float]:
     """The run's trainer with its model, and the temperature: 1, or that of its validation pictures."""
-    from trainers.blocks.training.predicting import temperature_of, without_images
+    from trainers.blocks.training.predicting import temperature_of
 
-    cfg, said = run.config(args), io.StringIO()
-    with contextlib.redirect_stdout(said):  # what training says of its parts
-        trainer = run.trainer(cfg) if args.calibrate else without_images(run.trainer, cfg, run.own)
-        trainer.load_model(run.model_folder)
-        trainer.set_model_mode("eval")
-        if not args.calibrate:
-            return trainer, 1.0
-        if not trainer.dm.dataset.val:
-            raise ValueError(f"--calibrate: {run.folder} has no validation pictures")
-        with trainer.among_own_classes():
-            features, labels = trainer.evaluation_features("val")
-            temperature = temperature_of(trainer.classifier.predict(features), labels)
+    trainer = run.load(args, images=args.calibrate)
+    if not args.calibrate:
+        return trainer, 1.0
+    if not trainer.dm.dataset.val:
+        raise ValueError(f"--calibrate: {run.folder} has no validation pictures")
+    with contextlib.redirect_stdout(io.StringIO()), trainer.among_own_classes():
+        features, labels = trainer.evaluation_features("val")
+        temperature = temperature_of(trainer.classifier.predict(features), labels)
     print(f"Temperature {temperature:.3f}, by {len(labels)} validation pictures")
     return trainer, temperature
 

@@ -23,6 +23,7 @@ signal n ended it; 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,7 @@ from sweeping.tasks import announce
 
 NEXT_STEPS = """
 What to do next:
+  see what these runs have learned, a page for each:  python scripts/inspect_run.py --output {output}
   your own pictures, in class folders, and names without any:  bash scripts/fit.sh birds --without-pictures "hoopoe"
   a real dataset:  python scripts/download.py oxford_pets, then bash scripts/ship/base2new.sh oxford_pets
   what these figures mean, and everything else:  README.md and docs/"""
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         failures = run_all(runs, runner)
     print_table(request)
     if args.next_steps:
-        print(NEXT_STEPS)
+        print(NEXT_STEPS.format(output=shlex.quote(str(request.output))))
     sys.exit(report_failures(failures))
 
 

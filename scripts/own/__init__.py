@@ -1,1 +1,1 @@
-"""What fit.py and predict.py share: pictures and classes of the user's own."""
+"""What fit.py, predict.py and inspect_run.py share: pictures of the user's own, complete runs."""

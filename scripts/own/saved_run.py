@@ -1,6 +1,8 @@
-"""A complete run as predictions need it: its configuration, its classes, where its model is."""
+"""A complete run to be used: its configuration, its classes, its model."""
 
 import argparse
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from protocols.backbones import find_backbone
@@ -14,6 +16,7 @@ from trainers.blocks.run.classes import Classes
 from trainers.blocks.run.results import FILE_NAME, read_record
 from trainers.blocks.training.feature_trainer import FeatureTrainer
 from trainers.blocks.training.gzsl import HELD_OUT
+from trainers.blocks.training.predicting import without_images
 
 SUBSETS = ("base", "new", "all")
 BEGUN_WITH = ("RESUME", "MODEL.INIT_WEIGHTS")  # of training, not of what it came to
@@ -82,6 +85,15 @@ class SavedRun:
         cfg.DATASET.ROOT = str(args.data) if args.data else cfg.DATASET.ROOT
         cfg.freeze()
         return cfg
+
+    def load(self, args: argparse.Namespace, images: bool = True) -> FeatureTrainer:
+        """Its trainer with its model, silently; without `images` nothing of its dataset is read."""
+        cfg = self.config(args)
+        with redirect_stdout(io.StringIO()):  # what training says of its parts
+            trainer = self.trainer(cfg) if images else without_images(self.trainer, cfg, self.own)
+            trainer.load_model(self.model_folder)
+            trainer.set_model_mode("eval")
+        return trainer
 
     def subset(self, name: str) -> Classes:
         """Its base or new classes, or all of them; raises InputError where it was not of one half."""

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "bash scripts/ship/base2new.sh birds": "the page's dataset, which is loaded below",
     "bash scripts/fit.sh": "trains; tests/scripts/test_fit.py",
     "python scripts/predict.py": "needs a run; tests/scripts/test_predict.py",
+    "python scripts/inspect_run.py": "needs a run; tests/scripts/test_inspect_run.py",
     "python scripts/document_keys.py": "writes a page; tests/scripts/test_document_keys.py",
     "python scripts/pretrain_shapes_clip.py": "takes half an hour; tests/scripts/test_pretrain_shapes_clip.py",
     "python scripts/probe_shapes.py": "takes minutes; tests/scripts/test_probe_shapes.py",

@@ -178,9 +178,10 @@ def test_cross_dataset_run_trains_on_the_target_with_the_sources_prompt_vae(scri
 def test_newcomers_are_told_at_the_end_what_to_do_next(script, options):
     done = script("zsclip/fewshot", "1", "--next-steps", *options)
     assert done.returncode == 0, done.stderr
-    title, *steps = done.stdout.splitlines()[-4:]
+    title, *steps = done.stdout.splitlines()[-5:]
     assert title == "What to do next:"
-    for step, words in zip(steps, ("scripts/fit.sh", "scripts/download.py", "docs/"), strict=True):
+    commands = ("scripts/inspect_run.py --output", "scripts/fit.sh", "scripts/download.py", "docs/")
+    for step, words in zip(steps, commands, strict=True):
         assert words in step
     assert "--next-steps" in (CHECKOUT / "scripts/quickstart.sh").read_text(encoding="utf-8")
 

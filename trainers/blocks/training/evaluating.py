@@ -70,9 +70,8 @@ class EvaluatingTrainer(ResumableTrainer):
             return 0.0
         print(f"Evaluate on the *{split}* set")
         keys = ("TRAINER.TEXT_CHUNK", "DATALOADER.TEST.BATCH_SIZE", "DATALOADER.NUM_WORKERS")
-        with self.clock("test"), memory_for(f"the {split} images", self.cfg, *keys), self.among_own_classes():
-            features, labels = self.evaluation_features(split)
-            logits = self.classifier.predict(features) - self.penalties()
+        with self.clock("test"), memory_for(f"the {split} images", self.cfg, *keys):
+            logits, labels = self.judged_logits(split)
         self.evaluator.process(logits, labels)
         metrics = self.evaluator.evaluate()
         for found in (self.gzsl_figures(logits, labels), self.group_figures(logits, labels)):
@@ -83,6 +82,12 @@ class EvaluatingTrainer(ResumableTrainer):
         if final:
             self.write_results(metrics, logits.argmax(dim=-1), labels, split)
         return metrics["accuracy"]
+
+    def judged_logits(self, split: str) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) of a split's images among the dataset's classes, by which they are judged; labels (N,)."""
+        with self.among_own_classes():
+            features, labels = self.evaluation_features(split)
+            return self.classifier.predict(features) - self.penalties(), labels
 
     def write_results(self, metrics: dict[str, float], predicted: Tensor, labels: Tensor, split: str) -> None:
         """Writes results.json; predicted and true labels (N,) index the classes."""

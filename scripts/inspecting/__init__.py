@@ -1,0 +1,1 @@
+"""What inspect_run.py consists of: numbers about a run, figures of them, and the page that shows both."""
