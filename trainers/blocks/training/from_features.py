@@ -7,6 +7,7 @@ from dassl.utils import set_random_seed
 from torch import Tensor
 from yacs.config import CfgNode
 
+from ..clip.backbone import Backbone
 from ..features.batches import Batch, FeatureBank
 from ..run.classes import Classes
 from .feature_trainer import FeatureTrainer
@@ -19,6 +20,12 @@ class FromFeatures(WithoutDataset):
     given: tuple[Tensor, Tensor]
     known: Classes
     names: Classes  # of classes of which only the names are known
+    shared: Backbone | None = None  # in fp32, what made the features
+
+    def load_backbone(self) -> Backbone:
+        """The shared one where there is one, in the place of a copy that would be kept with each trainer."""
+        loaded = super().load_backbone()  # all the same: loading draws random numbers, and a run loads
+        return self.shared if self.shared is not None and self.numerics.name in ("fp32", "amp") else loaded
 
     def build_data_loader(self) -> None:
         features, labels = self.given
