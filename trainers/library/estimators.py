@@ -23,6 +23,8 @@ from .given import Features, check_width, plain, sorted_classes
 from .settings import base_config, checked, fitting, keys_of, run_keys
 from .ship import Ship
 
+TRAINING = ("optimizer", "lr", "momentum", "weight_decay", "epochs", "batch_size")  # settings of Classifier
+
 
 class FeatureEstimator(ClassifierMixin, BaseEstimator):
     """What estimators on features of `clip` share: input, and logits, probabilities and class names from it.
@@ -39,7 +41,8 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
             raise InputError("clip is missing: give load_clip('ViT-B/16'), for instance.")
         X, y = validate_data(self, plain(X), y, dtype=np.float32)
         check_width(X.shape[1], self.clip.backbone)
-        check_classification_targets(y)
+        if y.dtype.kind == "f":
+            check_classification_targets(y)  # which says what is wrong with numbers that are no classes
         self.classes_, labels = sorted_classes(y)
         names = list(map(str, self.classes_))
         check_class_names(names, tokenizer())
@@ -81,8 +84,9 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
 class Classifier(FeatureEstimator):
     """A method by its trainer's name, such as CoOp, CLIPAdapter or TipAdapterF, trained on features of `clip`.
 
-    `template` is DATASET.TEMPLATE, `optimizer` to `batch_size` are train.py's keys of these names, with a cosine
-    schedule; `options` are the method's own keys in small letters. `verbose` prints what train.py prints.
+    `template` is DATASET.TEMPLATE; `optimizer` to `epochs` are OPTIM's keys, with a cosine schedule after
+    `warmup_epochs` at a learning rate of 1e-5, as CoOp's recipes have them; `options` are the method's own keys in
+    small letters. `verbose` prints what train.py prints.
 
     >>> from ship_dassl import Classifier, load_clip
     >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
@@ -102,6 +106,9 @@ class Classifier(FeatureEstimator):
         template: str = "",
         optimizer: str = "sgd",
         lr: float = 0.002,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        warmup_epochs: int = 0,
         epochs: int = 50,
         batch_size: int = 32,
         seed: int = 1,
@@ -109,7 +116,8 @@ class Classifier(FeatureEstimator):
         verbose: bool = False,
     ) -> None:
         self.clip, self.method, self.template, self.options = clip, method, template, options
-        self.optimizer, self.lr, self.epochs, self.batch_size = optimizer, lr, epochs, batch_size
+        self.optimizer, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
+        self.warmup_epochs, self.epochs, self.batch_size = warmup_epochs, epochs, batch_size
         self.seed, self.verbose = seed, verbose
 
     def keys(self) -> dict[str, object]:
@@ -117,12 +125,11 @@ class Classifier(FeatureEstimator):
         if self.method not in METHODS:
             raise InputError(f"There is no method {self.method!r}.{did_you_mean(self.method, METHODS)}")
         known, node = base_config().TRAINER, METHODS[self.method].node
-        batch, optim = "DATALOADER.TRAIN_X.BATCH_SIZE", {"optimizer", "lr", "epochs", "batch_size"}
-        settings = {name: getattr(self, name) for name in sorted(optim)} | (self.options or {})
-        keys = keys_of(settings, f"TRAINER.{node}", "OPTIM", batch, known.get(node, {}))
-        cosine = {"OPTIM.LR_SCHEDULER": "cosine", "DATASET.TEMPLATE": self.template}
+        settings = {name: getattr(self, name) for name in TRAINING} | (self.options or {})
+        keys = keys_of(settings, f"TRAINER.{node}", "OPTIM", "DATALOADER.TRAIN_X.BATCH_SIZE", known.get(node, {}))
+        warmup = {"OPTIM.WARMUP_EPOCH": self.warmup_epochs or -1, "OPTIM.WARMUP_TYPE": "constant"}
         precision = {f"TRAINER.{node}.PREC": "fp32"} if "PREC" in known.get(node, {}) else {}
-        return {**cosine, **precision, **keys}
+        return {"OPTIM.LR_SCHEDULER": "cosine", "DATASET.TEMPLATE": self.template, **warmup, **precision, **keys}
 
     def fit(self, X: Features, y: Sequence[str]) -> "Classifier":
         """Learns from L2-normalized features (N, D) and class names (N,), of which the prompts are made.

@@ -1,5 +1,6 @@
 """Training on features that are there already: the same trainer and loop, without a dataset or files of its own."""
 
+import copy
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -23,9 +24,10 @@ class FromFeatures(WithoutDataset):
     shared: Backbone | None = None  # in fp32, what made the features
 
     def load_backbone(self) -> Backbone:
-        """The shared one where there is one, in the place of a copy that would be kept with each trainer."""
+        """One with the weights of the shared one, where there is one, and not a copy of them for each trainer."""
         loaded = super().load_backbone()  # all the same: loading draws random numbers, and a run loads
-        return self.shared if self.shared is not None and self.numerics.name in ("fp32", "amp") else loaded
+        shares = self.shared is not None and self.numerics.name in ("fp32", "amp")
+        return with_weights_of(self.shared) if shares else loaded
 
     def build_data_loader(self) -> None:
         features, labels = self.given
@@ -55,6 +57,12 @@ class FromFeatures(WithoutDataset):
 
     def resume_model_if_exist(self, directory: str) -> int:
         return 0
+
+
+def with_weights_of(backbone: Backbone) -> Backbone:
+    """A backbone with the same tensors in modules of its own, on which a trainer can set what it computes with."""
+    tensors = {id(tensor): tensor for tensor in (*backbone.parameters(), *backbone.buffers())}
+    return copy.deepcopy(backbone, tensors)
 
 
 def on_features(
