@@ -48,7 +48,9 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
         check_class_names(names, tokenizer())
         return torch.from_numpy(X), labels, names
 
-    def _train(self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object):
+    def _train(
+        self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object
+    ) -> FeatureTrainer:
         """Trains on features, labels and class names; gives the trainer."""
         with fitting(verbose):
             trained = on_features(trainer, cfg, *given, shared=self.clip.backbone, **parts)
@@ -196,6 +198,7 @@ class Synthesized(FeatureEstimator):
         return self
 
     def _new_names(self, known: list[str]) -> list[str]:
+        """`new_classnames`, which should be others than the known ones."""
         new = list(self.new_classnames)
         both = sorted(set(known) & set(new))
         if not new or both:
