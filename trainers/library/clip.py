@@ -18,6 +18,7 @@ from ..blocks.engine.images import read_image
 from ..blocks.errors import InputError
 from ..blocks.features.batches import FullBatches, extract_alone
 from ..blocks.run.randomness import own_random_numbers
+from .given import names_of, several
 from .settings import base_config
 
 MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]  # of CLIP's training images
@@ -71,7 +72,7 @@ class Clip:
     def encode_text(self, classnames: Sequence[str], template: str | Sequence[str] = DEFAULT_TEMPLATE) -> Tensor:
         """L2-normalized features (C, D) of class names in a template, or averaged over several.
 
-        A template has one {} for the name. Raises InputError where it has not, and for names too long for CLIP.
+        A template has one {} for the name. Raises InputError where it has not, and for names that CLIP cannot read.
 
         >>> from ship_dassl import load_clip
         >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
@@ -84,14 +85,7 @@ class Clip:
             raise InputError(
                 f'template is {template!r}; it should have one {{}} for the class name: "a photo of a {{}}."'
             )
-        return Wording(templates=templates).features(self.backbone, several(classnames, "class names"))
-
-
-def several(given: Sequence, what: str) -> list:
-    """What is given as a list; raises InputError where it is one thing alone, or nothing."""
-    if isinstance(given, (str, Path, Image.Image)) or not len(given):
-        raise InputError(f"A list of {what} is needed, and this is {given!r}.")
-    return list(given)
+        return Wording(templates=templates).features(self.backbone, names_of(classnames))
 
 
 class _Given(Dataset):

@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from yacs.config import CfgNode
 
-from ..blocks.clip.class_names import check_class_names, first
-from ..blocks.clip.prompts import tokenizer
+from ..blocks.clip.class_names import first
 from ..blocks.errors import InputError, did_you_mean
 from ..blocks.methods import METHODS
 from ..blocks.training.feature_trainer import FeatureTrainer
@@ -19,7 +18,7 @@ from ..blocks.training.from_features import on_features
 from ..blocks.training.trainers import trainer_class
 from ..ship import SHIP
 from .clip import Clip
-from .given import Features, check_width, plain, sorted_classes
+from .given import Features, check_width, names_of, plain, sorted_classes
 from .settings import base_config, checked, fitting, keys_of, run_keys
 from .ship import Ship
 
@@ -44,9 +43,7 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
         if y.dtype.kind == "f":
             check_classification_targets(y)  # which says what is wrong with numbers that are no classes
         self.classes_, labels = sorted_classes(y)
-        names = list(map(str, self.classes_))
-        check_class_names(names, tokenizer())
-        return torch.from_numpy(X), labels, names
+        return torch.from_numpy(X), labels, names_of(list(map(str, self.classes_)))
 
     def _train(
         self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object
@@ -199,12 +196,10 @@ class Synthesized(FeatureEstimator):
 
     def _new_names(self, known: list[str]) -> list[str]:
         """`new_classnames`, which should be others than the known ones."""
-        new = list(self.new_classnames)
+        new = names_of(self.new_classnames)
         both = sorted(set(known) & set(new))
-        if not new or both:
-            why = f"and y has {first(both)} too" if both else "and should name classes of which there are no features"
-            raise InputError(f"new_classnames is {new}, {why}.")
-        check_class_names(new, tokenizer())
+        if both:
+            raise InputError(f"new_classnames should be classes without features, and y has {first(both)}.")
         return new
 
     def _own_ship(self) -> Ship:

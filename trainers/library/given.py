@@ -1,14 +1,18 @@
 """Features and labels that a user gives, checked, as tensors."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from sklearn.utils import check_array, column_or_1d
 from torch import Tensor
 
 from ..blocks.clip.backbone import Backbone
+from ..blocks.clip.class_names import first, is_readable
+from ..blocks.clip.prompts import tokenizer
 from ..blocks.errors import InputError
 
 Features = Tensor | np.ndarray  # (N, D), L2-normalized
@@ -18,6 +22,22 @@ Labels = Sequence[str] | Sequence[int] | Tensor | np.ndarray  # (N,)
 def plain(given: Any) -> Any:
     """A tensor of any device as scikit-learn takes it; all else as it is."""
     return given.detach().float().cpu().numpy() if isinstance(given, Tensor) else given
+
+
+def several(given: Sequence, what: str) -> list:
+    """What is given as a list; raises InputError where it is one thing alone, or nothing."""
+    if isinstance(given, (str, Path, Image.Image)) or not len(given):
+        raise InputError(f"A list of {what} is needed, and this is {given!r}.")
+    return list(given)
+
+
+def names_of(classnames: Sequence[str]) -> list[str]:
+    """Class names as a list; raises InputError where one is no text that CLIP could read."""
+    names = several(classnames, "class names")
+    unreadable = [repr(name) for name in names if not is_readable(name, tokenizer())]
+    if unreadable:
+        raise InputError(f"CLIP cannot read {len(unreadable)} of the class names: {first(unreadable)}.")
+    return list(map(str, names))
 
 
 def feature_tensor(features: Features, backbone: Backbone) -> Tensor:
@@ -54,8 +74,8 @@ def labels_of(labels: Labels, classnames: Sequence[str] | None, count: int) -> t
         raise InputError(f"There are {count} features and {len(given)} labels.")
     if classnames is None:
         classes, found = sorted_classes(given)
-        return found, classes.tolist()
-    names = list(classnames)
+        return found, names_of(classes)
+    names = names_of(classnames)
     if all(isinstance(name, str) for name in given):
         unknown = sorted(set(given.tolist()) - set(names))
         if unknown:

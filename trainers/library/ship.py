@@ -14,7 +14,7 @@ from ..blocks.synthesis.synthesizers import VAESynthesizer
 from ..blocks.training.from_features import on_features
 from ..ship import SHIP
 from .clip import Clip
-from .given import Features, Labels, feature_tensor, labels_of
+from .given import Features, Labels, feature_tensor, labels_of, names_of
 from .settings import base_config, checked, fitting, keys_of, run_keys
 
 OWN = ("clip", "seed", "verbose")
@@ -82,9 +82,12 @@ class Ship(BaseEstimator):
     def synthesize(self, classnames: Sequence[str], per_class: int = 16, seed: int | None = None) -> Tensor:
         """L2-normalized features (C · per_class, D), those of each class together, in the order of the names.
 
-        The same seed, that of `fit` by default, gives the same features. Raises NotFittedError before `fit`.
+        The same seed, that of `fit` by default, gives the same features. Raises NotFittedError before `fit`, and
+        InputError for names that CLIP cannot read.
         """
-        writer = self._writer(classnames)
+        writer = self._writer(names_of(classnames))
+        if per_class < 1:
+            raise InputError(f"per_class is {per_class}; it should be 1 or more.")
         labels = torch.arange(len(classnames)).repeat_interleave(per_class)
         with own_random_numbers(self.seed if seed is None else seed):
             noise = torch.randn(len(labels), self.vae_.latent_dim)  # on the CPU: the same on every device

@@ -48,6 +48,7 @@ def test_a_clone_is_the_same_and_a_pickled_one_is_alike(clip):
         (lambda clip: clip.encode_images([]), "A list of pictures is needed"),
         (lambda clip: clip.encode_images([Path("no such file.png")]), "There is no image file 'no such file.png'"),
         (lambda clip: clip.encode_text("cat"), "A list of class names is needed, and this is 'cat'"),
+        (lambda clip: clip.encode_text(["cat", " "]), "CLIP cannot read 1 of the class names: ' '"),
         (lambda clip: clip.encode_text(NAMES, "a cat"), "template is 'a cat'; it should have one {} for the class"),
         (lambda clip: load_clip("no such file"), "neither an existing file nor one of CLIP's models"),
     ],

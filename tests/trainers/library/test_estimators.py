@@ -1,6 +1,7 @@
 """Classifier and Synthesized: every method, scikit-learn's tools on them, and bad input."""
 
 import pickle
+import signal
 from pathlib import Path
 
 import joblib
@@ -13,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from trainers.blocks.errors import InputError
 from trainers.blocks.methods import METHODS
+from trainers.blocks.training.feature_trainer import FeatureTrainer
 from trainers.library import Classifier, Ship, Synthesized, load_clip
 
 from .small import LABELS, NAMES, NEW, QUICK, SMALL, Y
@@ -113,6 +115,13 @@ def test_a_dumped_one_predicts_the_same(clip, features, tmp_path):
     assert torch.equal(again.ship_.synthesize(NEW), made.ship_.synthesize(NEW))
 
 
+def test_ctrl_c_is_a_keyboard_interrupt(clip, features, monkeypatch, foreground_signals):
+    """As everywhere in Python; a run of train.py ends with a line and 130 instead."""
+    monkeypatch.setattr(FeatureTrainer, "renew_views", lambda self: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        Classifier(clip, "CLIPAdapter", **QUICK).fit(features, Y)
+
+
 def test_of_two_classes_the_decision_is_one_number(clip, features):
     y = ["cat", "dog"] * 6
     made = Classifier(clip, "CLIPAdapter", **QUICK).fit(features, y)
@@ -133,8 +142,19 @@ def test_of_two_classes_the_decision_is_one_number(clip, features):
         (lambda clip, x: Classifier(clip).fit(x, Y[:3]), "inconsistent numbers of samples"),
         (lambda clip, x: Classifier(clip).fit(x[:, :5], Y), "X has 5 features, but those of"),
         (lambda clip, x: Classifier().fit(x, Y), "clip is missing"),
-        (lambda clip, x: Synthesized(Classifier(clip), Ship(clip), ["cat"]).fit(x, Y), "and y has cat too"),
-        (lambda clip, x: Synthesized(Classifier(clip), Ship(clip)).fit(x, Y), "of which there are no features"),
+        (
+            lambda clip, x: Synthesized(Classifier(clip), Ship(clip), ["cat"]).fit(x, Y),
+            "and y has cat",
+        ),
+        (
+            lambda clip, x: Synthesized(Classifier(clip), Ship(clip)).fit(x, Y),
+            "class names is needed, and this is ()",
+        ),
+        (
+            lambda clip, x: Synthesized(Classifier(clip), Ship(clip), "fox").fit(x, Y),
+            "class names is needed, and this",
+        ),
+        (lambda clip, x: Classifier(clip).fit(x, ["", *Y[1:]]), "CLIP cannot read 1 of the class names: ''"),
         (lambda clip, x: Synthesized(Classifier(clip), None, NEW).fit(x, Y), "ship is missing"),
         (lambda clip, x: Synthesized(None, Ship(clip), NEW).fit(x, Y), "clip is missing"),
         (lambda clip, x: Synthesized(Classifier(clip, "ZeroshotCLIP"), Ship(clip), NEW).fit(x, Y), "SHIP.CLASSIFIER"),

@@ -67,6 +67,8 @@ def test_a_pickled_one_synthesizes_the_same(fitted):
         (lambda clip, x: Ship(clip).fit(x, LABELS + 1, NAMES), "one of 3 classes, or be their numbers from 0 on"),
         (lambda clip, x: Ship(clip).fit(x, Y, ["cat", "dog"]), "'owl' is a label, and not one of the class names"),
         (lambda clip, x: Ship(clip).fit(x, Y[:3]), "12 features and 3 labels"),
+        (lambda clip, x: Ship(clip, **SMALL).fit(x, Y).synthesize("fox"), "class names is needed, and this is 'fox'"),
+        (lambda clip, x: Ship(clip, **SMALL).fit(x, Y).synthesize(NEW, per_class=0), "per_class is 0"),
         (lambda clip, x: Ship(clip).fit(x[:, :5], Y), "X has 5 features, but those of"),
         (
             lambda clip, x: Ship(clip, synthesis="text", **SMALL).fit(x, Y).synthesize(NEW),

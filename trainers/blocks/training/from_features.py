@@ -1,7 +1,7 @@
 """Training on features that are there already: the same trainer and loop, without a dataset or files of its own."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 from dassl.utils import set_random_seed
@@ -48,6 +48,10 @@ class FromFeatures(WithoutDataset):
     def plain_features(self, *images: object) -> Batch:
         """In the place of those of the view that a test has."""
         return self.bank().pool()
+
+    def stoppable(self, train: Callable[[], None]) -> None:
+        """Signals are the caller's: Ctrl-C is a KeyboardInterrupt, as no state is left to go on from."""
+        train()
 
     def init_writer(self, log_dir: str) -> None:
         pass
