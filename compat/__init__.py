@@ -15,6 +15,7 @@ if sys.version_info < (3, 10):  # noqa: UP036 - what runs from a checkout has be
 from .dassl.missing import INSTALL_DASSL
 
 _BUILTIN = Path(__file__).resolve().parent / "dassl"
+_TRAINERS = "trainers" if __name__ == "compat" else __name__.rpartition(".")[0]  # installed, it is a part of these
 
 
 class EngineError(RuntimeError):
@@ -50,7 +51,7 @@ def ensure() -> Engine:
         raise EngineError(f"SHIP_ENGINE is dassl, but Dassl is not installed; to install it: {INSTALL_DASSL}")
     use_dassl = installed and forced != "builtin"
     engine = _use_dassl() if use_dassl else _use_builtin()
-    importlib.import_module("trainers.blocks.clip")  # which supplies what `import clip` asks for
+    importlib.import_module(f"{_TRAINERS}.blocks.clip")  # which supplies what `import clip` asks for
     return engine
 
 
@@ -66,7 +67,12 @@ def _dassl_is_installed() -> bool:
     """Return whether `dassl` is a package, and not the built-in one, which PYTHONPATH may lead to."""
     spec = importlib.util.find_spec("dassl")
     # A mere folder of that name, without __init__.py, has no origin.
-    return bool(spec and spec.origin) and Path(spec.origin).resolve().parent != _BUILTIN
+    return bool(spec and spec.origin) and not _is_builtin(spec.origin)
+
+
+def _is_builtin(file: str) -> bool:
+    """Return whether the file is of the built-in engine, this one or that of another copy of this package."""
+    return Path(file).with_name("missing.py").is_file()
 
 
 def _use_dassl() -> Engine:
@@ -84,7 +90,7 @@ def _use_dassl() -> Engine:
 
 def _use_builtin() -> Engine:
     loaded = sys.modules.get("dassl")
-    if loaded is not None and Path(loaded.__file__).resolve().parent != _BUILTIN:
+    if loaded is not None and not _is_builtin(loaded.__file__):
         raise EngineError("SHIP_ENGINE is builtin, but Dassl is imported already; call compat.ensure() first")
     if loaded is None:
         loaded = _load_package("dassl", _BUILTIN)

@@ -36,7 +36,7 @@ setup_env() { # $1: --active or nothing
     fi
     if ! installs | cmp -s - "$stamp"; then
         echo "Installing the dependencies (PyTorch among them: some 6 GB with CUDA on Linux, a few minutes)"
-        "$PYTHON" -m pip install --disable-pip-version-check "$checkout[dev]"
+        "$PYTHON" -m pip install --disable-pip-version-check -e "$checkout[dev]" # so that ship_dassl is the checkout's
         installs >"$stamp"
     fi
     echo "Environment: $("$PYTHON" -c 'import sys; print(sys.prefix)')"

@@ -22,9 +22,10 @@ compat.ensure()
 os.environ.setdefault("PYTHON", sys.executable)  # for scripts: the tests' own, if no environment is active
 
 import trainers.blocks.training  # noqa: E402, F401 - patches the engine, for tests that look at the engine alone too
+from tests import wheel  # noqa: E402
 from tests.golden import make_inputs  # noqa: E402
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = wheel.CHECKOUT
 
 
 class Finished(NamedTuple):
@@ -55,6 +56,12 @@ def foreground_signals():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """A folder with what the wheel installs, and nothing else."""
+    return wheel.install(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 CHECKOUT = Path(__file__).resolve().parents[1]
 PATHS = ("trainers", "datasets", "compat/dassl", "scripts/report")
 COPIED = (*("trainers", "datasets", "compat", "scripts", "configs", "tests"), "train.py", "configuration.py")
+COPIED += ("examples",)
 COPIED += ("setup.py", "README.md", "LICENSE")  # which a wheel is built from, with pyproject.toml
 ROOTS = ("", "scripts", "compat")  # folders that modules are imported from
 LIBRARIES = ("torch", "torchvision.transforms", "numpy", "PIL.Image", "yacs.config", "tensorboard", "scipy.io")

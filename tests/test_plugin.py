@@ -3,7 +3,6 @@
 import ast
 import importlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,43 +13,11 @@ from types import ModuleType
 import pytest
 
 from tests.conftest import CHECKOUT
+from tests.wheel import copy, run
 
-BUILT_FROM = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "trainers")
 COPIED = ("trainers/ship.py", "trainers/blocks", "scripts/ship")
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1, "DATALOADER.NUM_WORKERS", 0, "DATASET.NUM_SHOTS", 4)
 OTHERS = {"compat", "configuration", "datasets", "scripts", "ship_dassl", "train", "trainers"}
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-OFFLINE = ("--no-index", "--no-deps")
-
-
-def run(*command: object, folder: Path, paths: tuple = ()) -> subprocess.CompletedProcess:
-    """A program that finds `paths` beside what is installed, and not this checkout."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    words = [str(word) for word in command]
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def copy(names: tuple[str, ...], target: Path) -> None:
-    for name in names:
-        source, copied = CHECKOUT / name, target / name
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copied, ignore=shutil.ignore_patterns("assets", "__pycache__"))
-        else:
-            shutil.copy(source, copied)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """A folder with what the wheel installs, and nothing else; the wheel is built from a copy of its sources."""
-    folder = tmp_path_factory.mktemp("wheel")
-    copy(BUILT_FROM, folder / "sources")
-    built = run(*PIP, "wheel", *OFFLINE, "--no-build-isolation", "-w", folder, folder / "sources", folder=folder)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (wheel,) = folder.glob("*.whl")
-    installed = run(*PIP, "install", *OFFLINE, "--target", folder / "site", wheel, folder=folder)
-    assert installed.returncode == 0, installed.stderr
-    return folder / "site"
 
 
 @pytest.fixture
@@ -98,13 +65,20 @@ def train(
 def test_wheel_installs_one_package(site):
     assert sorted(path.name for path in site.iterdir()) == ["ship_dassl", "ship_dassl-0.1.0.dist-info"]
     modules = {path.relative_to(CHECKOUT / "trainers") for path in (CHECKOUT / "trainers").rglob("*.py")}
+    modules |= {path.relative_to(CHECKOUT) for path in (CHECKOUT / "compat").rglob("*.py")}
     assert {path.relative_to(site / "ship_dassl") for path in site.rglob("*.py")} == modules
 
 
 def test_package_itself_imports_nothing(site, tmp_path):
-    code = "import sys, ship_dassl; print(ship_dassl.__file__, {'torch', 'dassl', 'clip'} & sys.modules.keys())"
+    heavy = "{'torch', 'sklearn', 'dassl', 'clip', 'ship_dassl.library', 'ship_dassl.ship'} & sys.modules.keys()"
+    code = f"import sys, ship_dassl; names = dir(ship_dassl); print(ship_dassl.__file__, {heavy}, 'Ship' in names)"
     done = run(sys.executable, "-c", code, folder=tmp_path, paths=(site,))
-    assert done.stdout == f"{site / 'ship_dassl/__init__.py'} set()\n"
+    assert done.stdout == f"{site / 'ship_dassl/__init__.py'} set() True\n", done.stderr
+
+
+def test_a_name_that_the_package_has_not_is_an_attribute_error(installed):
+    with pytest.raises(AttributeError, match="module 'ship_dassl' has no attribute 'Shipp'"):
+        _ = installed("ship_dassl").Shipp
 
 
 def test_without_dassl_one_line_says_how_to_install_it(installed, monkeypatch):

@@ -174,16 +174,21 @@ def test_the_runs_by_hand_train_and_evaluate(tmp_path, data):
         assert json.loads((tmp_path / name / "results.json").read_text())["classes"] == classes
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_the_python_of_a_page_runs(page, tmp_path, data):
-    code = "\n".join(blocks(CHECKOUT / page, "python"))
+def python_of(page: str) -> list:
+    return [pytest.param(code, id=f"{page} {at}") for at, code in enumerate(blocks(CHECKOUT / page, "python"))]
+
+
+@pytest.mark.parametrize("code", [*python_of("README.md"), *python_of("docs/python.md")])
+def test_the_python_of_a_page_runs(code, tmp_path, data, request):
+    """In the checkout's folder: on what the wheel installs, unless it is the checkout's own."""
     script = tmp_path / "page.py"
     script.write_text(code.replace("output/", f"{tmp_path}/").replace("--root data", f"--root {data}"))
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    path = request.getfixturevalue("site") if "ship_dassl" in code else CHECKOUT
+    environment = {**os.environ, "PYTHONPATH": str(path)}
     command = [sys.executable, str(script)]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"tensor\(\[\d, \d, \d, \d\]\)|\[('\w+' ?){4}\]", done.stdout)
+    assert re.search(r"tensor\(\[\d, \d, \d, \d\]\)|\[('\w+' ?){4}\]|'vase': \d", done.stdout)
 
 
 def test_the_dataset_of_its_page_loads(tmp_path):

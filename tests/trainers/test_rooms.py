@@ -70,5 +70,5 @@ def test_few_modules_lie_outside_a_folder():
 
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "trainers").glob("*.py")), ids=lambda path: path.name)
 def test_trainers_are_a_few_lines_each(path):
-    if path.name != "ship.py":
+    if path.name not in ("__init__.py", "ship.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 12

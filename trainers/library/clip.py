@@ -13,10 +13,12 @@ from torch.utils.data import Dataset
 
 from ..blocks.clip.backbone import Backbone, load_backbone
 from ..blocks.clip.prompts import DEFAULT_TEMPLATE
-from ..blocks.clip.wording import Wording
+from ..blocks.clip.wording import Wording, is_template
 from ..blocks.engine.images import read_image
+from ..blocks.errors import InputError
 from ..blocks.features.batches import FullBatches, extract_alone
 from ..blocks.run.randomness import own_random_numbers
+from .given import names_of, several
 from .settings import base_config
 
 MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]  # of CLIP's training images
@@ -24,7 +26,10 @@ Picture = str | Path | Image.Image
 
 
 class Clip:
-    """A frozen CLIP; see load_clip."""
+    """A frozen CLIP, which makes features of pictures and of class names; load_clip gives one.
+
+    `name` is what it was loaded by, `backbone` the module. Estimators that are cloned share it.
+    """
 
     def __init__(self, name: str, backbone: Backbone) -> None:
         self.name, self.backbone = name, backbone
@@ -34,15 +39,30 @@ class Clip:
         with redirect_stdout(io.StringIO()):
             self.transform = build_transform(cfg, is_train=False)
 
+    def __repr__(self) -> str:
+        return f"load_clip({self.name!r})"
+
+    def __sklearn_clone__(self) -> "Clip":
+        return self
+
     @property
     def feature_dim(self) -> int:
+        """D, the dimensions of a feature."""
         return self.backbone.feature_dim
 
     def encode_images(self, pictures: Sequence[Picture], batch_size: int = 100) -> Tensor:
-        """L2-normalized features (N, D) of picture files or PIL images, as a run's test sees them, in one batch size.
+        """L2-normalized features (N, D) of picture files or PIL images, as a run's test sees them.
 
-        Raises ImageError, which names the file, for one that cannot be read.
+        A picture's feature is the same whatever pictures stand beside it, for one batch size. Raises ImageError, an
+        InputError, which names the file, for one that cannot be read, and InputError where there is none.
+
+        >>> from PIL import Image
+        >>> from ship_dassl import load_clip
+        >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
+        >>> clip.encode_images([Image.new("RGB", (80, 60)), Image.new("L", (64, 64))]).shape
+        torch.Size([2, 128])
         """
+        pictures = several(pictures, "pictures")
         encoder, loading = FullBatches(self.backbone.image, batch_size), {"batch_size": batch_size}
         with own_random_numbers(0), torch.no_grad():
             return extract_alone(
@@ -50,16 +70,29 @@ class Clip:
             )[0]
 
     def encode_text(self, classnames: Sequence[str], template: str | Sequence[str] = DEFAULT_TEMPLATE) -> Tensor:
-        """L2-normalized features (C, D) of class names in a template, or averaged over several."""
+        """L2-normalized features (C, D) of class names in a template, or averaged over several.
+
+        A template has one {} for the name. Raises InputError where it has not, and for names that CLIP cannot read.
+
+        >>> from ship_dassl import load_clip
+        >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
+        >>> names = ["anchor", "kite", "vase"]
+        >>> clip.encode_text(names, ["a photo of a {}.", "a drawing of a {}."]).shape
+        torch.Size([3, 128])
+        """
         templates = (template,) if isinstance(template, str) else tuple(template)
-        return Wording(templates=templates).features(self.backbone, classnames)
+        if not templates or not all(map(is_template, templates)):
+            raise InputError(
+                f'template is {template!r}; it should have one {{}} for the class name: "a photo of a {{}}."'
+            )
+        return Wording(templates=templates).features(self.backbone, names_of(classnames))
 
 
 class _Given(Dataset):
     """Pictures with the transform applied."""
 
     def __init__(self, pictures: Sequence[Picture], transform) -> None:
-        self.pictures, self.transform = list(pictures), transform
+        self.pictures, self.transform = pictures, transform
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -73,7 +106,15 @@ class _Given(Dataset):
 def load_clip(name: str, device: str | None = None) -> Clip:
     """CLIP by one of its names, such as "ViT-B/16" (downloaded the first time), or by the path of a checkpoint.
 
-    In fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none.
+    In fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none of that
+    name, or the file is no CLIP.
+
+    >>> from ship_dassl import load_clip
+    >>> clip = load_clip("datasets/assets/shapes_clip.pt")  # or "ViT-B/16"
+    >>> clip
+    load_clip('datasets/assets/shapes_clip.pt')
+    >>> clip.feature_dim
+    128
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with own_random_numbers(0):

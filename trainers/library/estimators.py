@@ -1,30 +1,101 @@
 """The few-shot methods as estimators in scikit-learn's manner, on features of a CLIP; and SHIP on any of them."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+from yacs.config import CfgNode
 
-from ..blocks.clip.class_names import check_class_names
-from ..blocks.clip.prompts import tokenizer
+from ..blocks.clip.class_names import first
 from ..blocks.errors import InputError, did_you_mean
 from ..blocks.methods import METHODS
+from ..blocks.training.feature_trainer import FeatureTrainer
 from ..blocks.training.from_features import on_features
-from ..blocks.training.trainers import trainer_of
+from ..blocks.training.trainers import trainer_class
 from ..ship import SHIP
 from .clip import Clip
-from .settings import Features, base_config, checked, keys_of, quiet, run_keys
+from .given import Features, check_width, names_of, plain, sorted_classes
+from .settings import base_config, checked, fitting, keys_of, run_keys
 from .ship import Ship
 
+TRAINING = ("optimizer", "lr", "momentum", "weight_decay", "epochs", "batch_size")  # settings of Classifier
 
-class Classifier(ClassifierMixin, BaseEstimator):
+
+class FeatureEstimator(ClassifierMixin, BaseEstimator):
+    """What estimators on features of `clip` share: input, and logits, probabilities and class names from it.
+
+    Fitted, they have `classes_`, the class names in sorted order, `n_features_in_`, and `method_`, the method's
+    trained module.
+    """
+
+    clip: Clip | None
+
+    def _take(self, X: Features, y: Sequence[str]) -> tuple[Tensor, Tensor, list[str]]:
+        """X (N, D) and labels (N,) as tensors, and the class names that these index, which are `classes_`."""
+        if self.clip is None:
+            raise InputError("clip is missing: give load_clip('ViT-B/16'), for instance.")
+        X, y = validate_data(self, plain(X), y, dtype=np.float32)
+        check_width(X.shape[1], self.clip.backbone)
+        if y.dtype.kind == "f":
+            check_classification_targets(y)  # which says what is wrong with numbers that are no classes
+        self.classes_, labels = sorted_classes(y)
+        return torch.from_numpy(X), labels, names_of(list(map(str, self.classes_)))
+
+    def _train(
+        self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object
+    ) -> FeatureTrainer:
+        """Trains on features, labels and class names; gives the trainer."""
+        with fitting(verbose):
+            trained = on_features(trainer, cfg, *given, shared=self.clip.backbone, **parts)
+            if trained.classifier.learned is not None:
+                trained.train()
+        self.method_ = trained.classifier.eval()
+        return trained
+
+    def _logits(self, X: Features) -> Tensor:
+        """(N, C), in fp64 on the CPU."""
+        check_is_fitted(self, "method_")
+        X = validate_data(self, plain(X), dtype=np.float32, reset=False)
+        return self.method_.predict(torch.from_numpy(X).to(self.clip.backbone.device)).double().cpu()
+
+    def decision_function(self, X: Features) -> np.ndarray:
+        """Logits (N, C) in the order of `classes_`; of two classes (N,), by how much the second's is larger.
+
+        Raises NotFittedError before `fit`.
+        """
+        logits = self._logits(X)
+        return (logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits).numpy()
+
+    def predict_proba(self, X: Features) -> np.ndarray:
+        """Probabilities (N, C) in the order of `classes_`. Raises NotFittedError before `fit`."""
+        return self._logits(X).softmax(dim=-1).numpy()
+
+    def predict(self, X: Features) -> np.ndarray:
+        """The likeliest class names (N,). Raises NotFittedError before `fit`."""
+        best = self._logits(X).argmax(dim=-1).numpy()
+        return self.classes_[best]
+
+
+class Classifier(FeatureEstimator):
     """A method by its trainer's name, such as CoOp, CLIPAdapter or TipAdapterF, trained on features of `clip`.
 
-    `options` are the method's keys in small letters, {"n_ctx": 4}; `template` is DATASET.TEMPLATE. Labels are class
-    names, from which the prompts are made.
+    `template` is DATASET.TEMPLATE; `optimizer` to `epochs` are OPTIM's keys, with a cosine schedule after
+    `warmup_epochs` at a learning rate of 1e-5, as CoOp's recipes have them; `options` are the method's own keys in
+    small letters. `verbose` prints what train.py prints.
+
+    >>> from ship_dassl import Classifier, load_clip
+    >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
+    >>> y = ["anchor", "kite"] * 4
+    >>> X = clip.encode_text(y)  # put clip.encode_images(files) here
+    >>> coop = Classifier(clip, "CoOp", epochs=2, batch_size=4, options={"n_ctx": 2}).fit(X, y)
+    >>> coop.predict(X[:2]).tolist(), coop.score(X, y)
+    (['anchor', 'kite'], 1.0)
+    >>> coop.predict_proba(X).shape
+    (8, 2)
     """
 
     def __init__(
@@ -34,6 +105,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         template: str = "",
         optimizer: str = "sgd",
         lr: float = 0.002,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        warmup_epochs: int = 0,
         epochs: int = 50,
         batch_size: int = 32,
         seed: int = 1,
@@ -41,7 +115,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         verbose: bool = False,
     ) -> None:
         self.clip, self.method, self.template, self.options = clip, method, template, options
-        self.optimizer, self.lr, self.epochs, self.batch_size = optimizer, lr, epochs, batch_size
+        self.optimizer, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
+        self.warmup_epochs, self.epochs, self.batch_size = warmup_epochs, epochs, batch_size
         self.seed, self.verbose = seed, verbose
 
     def keys(self) -> dict[str, object]:
@@ -49,69 +124,43 @@ class Classifier(ClassifierMixin, BaseEstimator):
         if self.method not in METHODS:
             raise InputError(f"There is no method {self.method!r}.{did_you_mean(self.method, METHODS)}")
         known, node = base_config().TRAINER, METHODS[self.method].node
-        batch, optim = "DATALOADER.TRAIN_X.BATCH_SIZE", {"optimizer", "lr", "epochs", "batch_size"}
-        settings = {name: getattr(self, name) for name in sorted(optim)} | (self.options or {})
-        keys = keys_of(settings, f"TRAINER.{node}", "OPTIM", batch, known.get(node, {}))
-        cosine = {"OPTIM.LR_SCHEDULER": "cosine", "DATASET.TEMPLATE": self.template}
+        settings = {name: getattr(self, name) for name in TRAINING} | (self.options or {})
+        keys = keys_of(settings, f"TRAINER.{node}", "OPTIM", "DATALOADER.TRAIN_X.BATCH_SIZE", known.get(node, {}))
+        warmup = {"OPTIM.WARMUP_EPOCH": self.warmup_epochs or -1, "OPTIM.WARMUP_TYPE": "constant"}
         precision = {f"TRAINER.{node}.PREC": "fp32"} if "PREC" in known.get(node, {}) else {}
-        return {**cosine, **precision, **keys}
+        return {"OPTIM.LR_SCHEDULER": "cosine", "DATASET.TEMPLATE": self.template, **warmup, **precision, **keys}
 
-    def fit(self, X: Features, y: Sequence[str]) -> Self:
-        """Learns from L2-normalized features (N, D) and class names (N,)."""
-        features, labels = self._taken(X, y)
+    def fit(self, X: Features, y: Sequence[str]) -> "Classifier":
+        """Learns from L2-normalized features (N, D) and class names (N,), of which the prompts are made.
+
+        Raises InputError, a ValueError, for settings that are not known or break their rule, for labels that are no
+        class names, and for a single class; ValueError for features of another width than the CLIP's.
+        """
+        features, labels, names = self._take(X, y)
+        if len(names) == 1:
+            raise InputError(f"There is one class only: {names[0]}.")
         cfg = checked(base_config(**run_keys(self.clip, self.method, self.seed) | self.keys()))
-        with quiet(self.verbose):
-            trainer = on_features(trainer_of(self.method), cfg, features, labels, self.classes_.tolist())
-            self._trained(trainer)
+        self._train(trainer_class(self.method), cfg, self.verbose, features, labels, names)
         return self
 
-    def _taken(self, X: Features, y: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """X and y as tensors (N, D) and (N,), and the classes in sorted order."""
-        if self.clip is None:
-            raise InputError("clip is missing: Classifier(load_clip('ViT-B/16'), 'CoOp')")
-        features = self._features(X)
-        y = np.asarray(y)
-        if y.shape != (len(features),) or y.dtype.kind not in "UO":
-            raise InputError(f"y should have a class name for each of {len(features)} features.")
-        self.classes_, labels = np.unique(y.astype(str), return_inverse=True)
-        if len(self.classes_) < 1 + (type(self) is Classifier):
-            raise InputError(f"There is one class only: {self.classes_[0]}.")
-        check_class_names(self.classes_.tolist(), tokenizer())
-        self.n_features_in_ = features.shape[1]
-        return features, torch.from_numpy(labels)
 
-    def _features(self, X: Features) -> torch.Tensor:
-        features = torch.from_numpy(check_array(np.asarray(X), dtype=np.float32))
-        if features.shape[1] != self.clip.feature_dim:
-            raise ValueError(f"X has {features.shape[1]} features, but {self.clip.name} has {self.clip.feature_dim}.")
-        return features
+class Synthesized(FeatureEstimator):
+    """SHIP on a Classifier: it also knows `new_classnames`, classes without features, by what `ship` synthesizes.
 
-    def _trained(self, trainer) -> None:
-        if trainer.classifier.learned is not None:
-            trainer.train()
-        trainer.set_model_mode("eval")
-        self.trainer_ = trainer
+    The method, its settings and the seed are those of `classifier`, which is not fitted itself; nor is `ship`. Where
+    that is fitted its PromptVAE is taken; else stage 1 comes first, on the same features, as in a run of train.py.
+    `classes_` are all that it knows; `ship_` is the fitted Ship.
 
-    def decision_function(self, X: Features) -> np.ndarray:
-        """Logits (N, C), in the order of classes_."""
-        check_is_fitted(self, "trainer_")
-        features = self._features(X).to(self.trainer_.device)
-        return self.trainer_.classifier.predict(features).double().cpu().numpy()
-
-    def predict_proba(self, X: Features) -> np.ndarray:
-        """Probabilities (N, C), in the order of classes_."""
-        return torch.from_numpy(self.decision_function(X)).softmax(dim=-1).numpy()
-
-    def predict(self, X: Features) -> np.ndarray:
-        """The likeliest class names (N,)."""
-        best = self.decision_function(X).argmax(axis=1)
-        return self.classes_[best]
-
-
-class Synthesized(Classifier):
-    """SHIP on a Classifier: it also knows classes of which only the names are given, by features that `ship` makes.
-
-    Where `ship` is fitted its model is taken; where it is not, stage 1 comes first, on the same features.
+    >>> from ship_dassl import Classifier, Ship, Synthesized, load_clip
+    >>> clip = load_clip("datasets/assets/shapes_clip.pt", device="cpu")
+    >>> y = ["anchor", "kite"] * 4
+    >>> X = clip.encode_text(y)
+    >>> coop, ship = Classifier(clip, "CoOp", epochs=2, batch_size=4), Ship(clip, epochs=2, latent_dim=16)
+    >>> both = Synthesized(coop, ship, ["vase"]).fit(X, y)
+    >>> both.classes_.tolist()
+    ['anchor', 'kite', 'vase']
+    >>> both.predict(both.ship_.synthesize(["vase"], per_class=2)).shape
+    (2,)
     """
 
     def __init__(
@@ -121,23 +170,43 @@ class Synthesized(Classifier):
 
     @property
     def clip(self) -> Clip | None:
+        """The classifier's."""
         return self.classifier and self.classifier.clip
 
-    def fit(self, X: Features, y: Sequence[str]) -> Self:
-        """Learns from L2-normalized features (N, D) and class names (N,), and from synthesized features."""
-        features, labels = self._taken(X, y)
-        known, new, base = self.classes_.tolist(), list(self.new_classnames), self.classifier
-        both = sorted(set(known) & set(new))
-        if both or not new:
-            raise InputError(f"new_classnames is {new}; it should name classes of which y has no features.")
-        check_class_names(new, tokenizer())
-        keys = {**base.keys(), **self.ship.keys(), "TRAINER.SHIP.CLASSIFIER": base.method}
+    def fit(self, X: Features, y: Sequence[str]) -> "Synthesized":
+        """Learns from L2-normalized features (N, D) and class names (N,), and from features that it synthesizes.
+
+        Raises InputError, a ValueError, where Classifier does, for new names that are also in y, and for a `ship` on
+        another CLIP. One class in y is enough.
+        """
+        features, labels, known = self._take(X, y)
+        new = self._new_names(known)
+        base, ship = self.classifier, self._own_ship()
+        keys = {**base.keys(), **ship.keys(), "TRAINER.SHIP.CLASSIFIER": base.method}
         cfg = checked(base_config(**run_keys(self.clip, "SHIP", base.seed) | keys))
         parts = {}
         if hasattr(self.ship, "vae_"):
             state = self.ship.vae_.state_dict()
             parts["first_stage"] = lambda trainer: trainer.vae.load_state_dict(state)
-        with quiet(base.verbose):
-            self._trained(on_features(SHIP, cfg, features, labels, known, new, **parts))
-        self.classes_ = np.array([*known, *new])
+        trained = self._train(SHIP, cfg, base.verbose, features, labels, known, new, **parts)
+        self.ship_ = ship.hold(trained.vae, known)
+        self.classes_ = np.array(sorted([*known, *new]))
+        self.method_.select(self.classes_.tolist())
         return self
+
+    def _new_names(self, known: list[str]) -> list[str]:
+        """`new_classnames`, which should be others than the known ones."""
+        new = names_of(self.new_classnames)
+        both = sorted(set(known) & set(new))
+        if both:
+            raise InputError(f"new_classnames should be classes without features, and y has {first(both)}.")
+        return new
+
+    def _own_ship(self) -> Ship:
+        """One to be fitted here."""
+        if self.ship is None:
+            raise InputError("ship is missing: Synthesized(classifier, Ship(clip), new_classnames).")
+        one, other = (clip.backbone.identity for clip in (self.ship.clip, self.clip))
+        if one["backbone"] != other["backbone"]:
+            raise InputError(f"ship is on {one['backbone_name']}, and classifier on {other['backbone_name']}.")
+        return clone(self.ship)

@@ -1,20 +1,17 @@
 """Keyword arguments to the trainers' configuration."""
 
 import io
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
-import numpy as np
-import torch
 from dassl.config import get_cfg_default
-from torch import Tensor
 from yacs.config import CfgNode
 
 from ..blocks.errors import InputError, did_you_mean
+from ..blocks.run.randomness import restored_random_state
 from ..blocks.training.keys import check_values, extend_cfg
 
-Features = Tensor | np.ndarray
 OPTIM = {  # settings of a stage's optimizer
     "optimizer": "NAME",
     "lr": "LR",
@@ -69,11 +66,8 @@ def run_keys(clip: Any, trainer: str, seed: int) -> dict[str, object]:
     return {**keys, "USE_CUDA": clip.backbone.device.type == "cuda"}
 
 
-def as_tensor(features: Features) -> Tensor:
-    """Features as fp32, not normalized again."""
-    return torch.as_tensor(features, dtype=torch.float32)
-
-
-def quiet(verbose: bool) -> AbstractContextManager:
-    """Keeps what training prints from standard output, unless it is asked for."""
-    return nullcontext() if verbose else redirect_stdout(io.StringIO())
+@contextmanager
+def fitting(verbose: bool) -> Iterator[None]:
+    """While a trainer works: the user's random numbers go on as if it did not, and it prints only if asked to."""
+    with restored_random_state(), nullcontext() if verbose else redirect_stdout(io.StringIO()):
+        yield

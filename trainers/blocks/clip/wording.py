@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Formatter
-from typing import Self
 
 from torch import Tensor
 
@@ -36,7 +35,7 @@ class Wording:
         return dataset if isinstance(dataset, Wording) else cls(dataset)
 
     @classmethod
-    def configured(cls, dataset) -> Self:
+    def configured(cls, dataset) -> "Wording":
         """By cfg.DATASET; raises InputError where its file of sentences cannot be used."""
         path = dataset.get("DESCRIPTIONS", "")  # another checkout's train.py may have no such key
         sentences = read_descriptions(Path(path)) if path else {}

@@ -6,7 +6,7 @@ trainer, TRAINER.<node> with defaults and checks, SHIP on it, its checkpoints an
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from dassl.metrics import compute_accuracy
@@ -80,7 +80,7 @@ class FeatureClassifier(nn.Module):
     @classmethod
     def of(
         cls, backbone: Backbone, classnames: Sequence[str], dataset: str | Wording = "", **options: object
-    ) -> Self:
+    ) -> "FeatureClassifier":
         """The method among these classes, with its keys' defaults but for those given."""
         values = defaults(cls.keys)
         values.update(options)

@@ -4,6 +4,7 @@ Shapes alone do not tell two backbones with features of one size apart, nor two 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import nn
 
@@ -18,14 +19,16 @@ def mark(module: nn.Module, made_by: Mapping[str, str]) -> None:
     `made_by` has the method, the backbone's fingerprint and its name; names are shown, and not compared.
     """
 
-    def store(module: nn.Module, state: dict, prefix: str, *_: object) -> None:
-        state[prefix + KEY] = dict(made_by)
+    module.register_state_dict_post_hook(partial(_store, dict(made_by)))
+    module.register_load_state_dict_pre_hook(partial(_compare, dict(made_by)))
 
-    def compare(module: nn.Module, state: dict, prefix: str, *_: object) -> None:
-        check(state.pop(prefix + KEY, {}), made_by)
 
-    module.register_state_dict_post_hook(store)
-    module.register_load_state_dict_pre_hook(compare)
+def _store(made_by: dict[str, str], module: nn.Module, state: dict, prefix: str, *_: object) -> None:
+    state[prefix + KEY] = dict(made_by)
+
+
+def _compare(made_by: dict[str, str], module: nn.Module, state: dict, prefix: str, *_: object) -> None:
+    check(state.pop(prefix + KEY, {}), made_by)
 
 
 def check(stored: Mapping[str, str], expected: Mapping[str, str]) -> None:

@@ -164,7 +164,7 @@ class FeatureTrainer(EvaluatingTrainer):
         name = self.cfg.MODEL.BACKBONE.NAME
         print(f"Loading CLIP (backbone: {name})")
         with memory_for(f"the backbone {name}", self.cfg, "MODEL.BACKBONE.NAME"):
-            self.backbone = load_backbone(name, self.numerics.name, self.device, self.cfg.MODEL.BACKBONE.ACTIVATION)
+            self.backbone = self.load_backbone()
         print(f"Activation: {self.backbone.activation}")
         torch.backends.cudnn.benchmark = self.tries_convolutions()
         check_resolution(self.cfg, self.backbone)
@@ -181,6 +181,10 @@ class FeatureTrainer(EvaluatingTrainer):
             if module is not None:
                 mark(module, self.made_by)
                 self.register_learned(name, module.to(self.device))
+
+    def load_backbone(self) -> Backbone:
+        model = self.cfg.MODEL.BACKBONE
+        return load_backbone(model.NAME, self.numerics.name, self.device, model.ACTIVATION)
 
     def tries_convolutions(self) -> bool:
         """Whether cuDNN is to time its algorithms: where a tower is made of convolutions, and bits may differ."""

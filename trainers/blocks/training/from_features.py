@@ -1,6 +1,7 @@
 """Training on features that are there already: the same trainer and loop, without a dataset or files of its own."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ from dassl.utils import set_random_seed
 from torch import Tensor
 from yacs.config import CfgNode
 
+from ..clip.backbone import Backbone
 from ..features.batches import Batch, FeatureBank
 from ..run.classes import Classes
 from .feature_trainer import FeatureTrainer
@@ -20,6 +22,13 @@ class FromFeatures(WithoutDataset):
     given: tuple[Tensor, Tensor]
     known: Classes
     names: Classes  # of classes of which only the names are known
+    shared: Backbone | None = None  # in fp32, what made the features
+
+    def load_backbone(self) -> Backbone:
+        """One with the weights of the shared one, where there is one, and not a copy of them for each trainer."""
+        loaded = super().load_backbone()  # all the same: loading draws random numbers, and a run loads
+        shares = self.shared is not None and self.numerics.name in ("fp32", "amp")
+        return with_weights_of(self.shared) if shares else loaded
 
     def build_data_loader(self) -> None:
         features, labels = self.given
@@ -48,6 +57,10 @@ class FromFeatures(WithoutDataset):
             super().before_train()
             self.output_dir = output
 
+    def stoppable(self, train: Callable[[], None]) -> None:
+        """Signals are the caller's: Ctrl-C is a KeyboardInterrupt, as no state is left to go on from."""
+        train()
+
     def init_writer(self, log_dir: str) -> None:
         pass
 
@@ -56,6 +69,12 @@ class FromFeatures(WithoutDataset):
 
     def resume_model_if_exist(self, directory: str) -> int:
         return 0
+
+
+def with_weights_of(backbone: Backbone) -> Backbone:
+    """A backbone with the same tensors in modules of its own, on which a trainer can set what it computes with."""
+    tensors = {id(tensor): tensor for tensor in (*backbone.parameters(), *backbone.buffers())}
+    return copy.deepcopy(backbone, tensors)
 
 
 def on_features(
