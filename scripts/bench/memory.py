@@ -4,12 +4,15 @@ import contextlib
 import ctypes
 import os
 import resource
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
+PEAK = Path(__file__).with_name("peak.py")
 FORGET_PEAK = "5"  # what Linux takes for it
 
 
@@ -54,3 +57,19 @@ def peak_since_gb() -> float:
     """Of resident memory since the peak was last forgotten."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("VmHWM:"))
+
+
+def peak_of(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, float]:
+    """Runs it: its exit status, what it printed, and the peak of its resident memory, GB."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "peak")
+        done = subprocess.run(
+            [sys.executable, PEAK, file, *command],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        return done.returncode, done.stdout, float(file.read_text(encoding="ascii"))
