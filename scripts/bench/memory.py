@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
-PEAK = Path(__file__).with_name("peak.py")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 FORGET_PEAK = "5"  # what Linux takes for it
 
 
@@ -59,12 +60,20 @@ def peak_since_gb() -> float:
     return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("VmHWM:"))
 
 
-def peak_of(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, float]:
-    """Runs it: its exit status, what it printed, and the peak of its resident memory, GB."""
+@dataclass(frozen=True)
+class Usage:
+    """Of a process that has ended: the peak of its resident memory, GB, and the processor's seconds."""
+
+    gigabytes: float
+    seconds: float
+
+
+def usage_of(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, Usage]:
+    """Runs it: its exit status, what it printed, and what it took."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "peak")
+        file = Path(folder, "usage")
         done = subprocess.run(
-            [sys.executable, PEAK, file, *command],
+            [sys.executable, LAUNCHER, file, *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -72,4 +81,4 @@ def peak_of(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int
             encoding="utf-8",
             errors="replace",
         )
-        return done.returncode, done.stdout, float(file.read_text(encoding="ascii"))
+        return done.returncode, done.stdout, Usage(*map(float, file.read_text(encoding="ascii").split()))
