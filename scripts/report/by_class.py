@@ -98,12 +98,12 @@ def by_run(method: MethodRuns, block: Block) -> dict[int | None, dict[Hashable, 
 
 
 def accuracies(folder: Path) -> dict[Hashable, tuple[str, float]]:
-    """By what tells a class apart, its name and accuracy; nothing where no results.json of ours can be read."""
+    """By what tells a class apart, its name and accuracy; nothing where there is no results.json that has them."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         classes, found = Classes.from_plain(record), record["per_class_accuracy"]
         keys = classes.keys(by_id=bool(classes.ids))
-        named = zip(keys, classes.names, classes.distinct(), strict=True)
-        return {key: (name, float(found[distinct])) for key, name, distinct in named if distinct in found}
+        named = zip(keys, classes.distinct(), strict=True)
+        return {key: (name, float(found[name])) for key, name in named if name in found}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

@@ -58,8 +58,8 @@ def extremes(points: Sequence[Point]) -> list[Point]:
 def _crowd(axes: Axes, members: Sequence[Point], colour: str, marker: str, label: str) -> None:
     places = Counter((point.one, point.other) for point in members)
     sizes = [SIZE * min(count, LARGEST) for count in places.values()]
-    axes.scatter(*zip(*places, strict=True), sizes, colour, marker, alpha=0.65, linewidths=0, clip_on=False)
-    axes.scatter([], [], SIZE, colour, marker, linewidths=0, label=label)
+    axes.scatter(*zip(*places, strict=True), sizes, colour, marker=marker, alpha=0.65, linewidths=0, clip_on=False)
+    axes.scatter([], [], SIZE, colour, marker=marker, linewidths=0, label=label)
 
 
 def _name(axes: Axes, points: Sequence[Point]) -> None:
@@ -67,15 +67,16 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
     at = [axes.transData.transform((point.one, point.other)) for point in points[:2000]]  # more cover all anyway
     box, taken = axes.get_window_extent(), []
     for point in extremes(points):
-        free = [
-            (_covered(extent, at), order, extent, where)
-            for order, (extent, where) in enumerate(_places(axes, point))
-            if _within(extent, box) and not any(map(extent.overlaps, taken))
-        ]
-        if free:
-            _, _, extent, where = min(free, key=lambda place: place[:2])
-            taken.append(extent)
-            _write(axes, point, where)
+        best = None
+        for extent, where in _places(axes, point):
+            if _within(extent, box) and not any(map(extent.overlaps, taken)):
+                covered = _covered(extent, at)
+                best = min(best or (covered, extent, where), (covered, extent, where), key=lambda place: place[0])
+                if not covered:
+                    break
+        if best:
+            taken.append(best[1])
+            _write(axes, point, best[2])
 
 
 def _places(axes: Axes, point: Point) -> Iterator[tuple[Bbox, tuple[float, float, str, str]]]:

@@ -41,7 +41,8 @@ def variants_figure(variants: Sequence[Drawn], columns: Sequence[str], reference
         panels[0].set_yticks(middles, [variant.label for variant in variants])
         panels[0].set_ylim(sum(heights), 0)
         pale = "" if all(variant.whole for variant in variants) else "; pale: not all runs"
-        notes = f"In %; Δ in points, to {reference}{pale}.\nLines: standard errors, clustered by class split."
+        kinds = " H: of base and new classes; G: of seen and unseen ones, all competing." if "G" in columns else ""
+        notes = f"In %; Δ in points, to {reference}{pale}.\nLines: standard errors, clustered by class split.{kinds}"
         figure.supxlabel(notes, fontsize=STYLE["font.size"])
         return figure
 

@@ -136,3 +136,19 @@ def test_bad_input_ends_in_a_line(birds, run, tmp_path):
     ):
         status, _, err = run(folder, *words)
         assert (status, said in err, "Traceback" in err) == (2, True, False), (said, err)
+
+
+def test_of_many_classes_the_table_has_the_first_ones(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(fit, "SHOWN", 2)
+
+    class Known:
+        names = ["ant", "bee", "crow"]
+        train, held_back = dict.fromkeys(names, 4), dict.fromkeys(names, 0)
+
+    fit.report(tmp_path, Known, ["fox", "hoopoe", "jay", "owl"])
+    printed = capsys.readouterr().out
+    assert [name for name in ("ant", "bee", "crow", "fox", "hoopoe", "jay", "owl") if f"\n{name} " in printed] == [
+        *("ant", "bee"),
+        *("fox", "hoopoe"),
+    ]
+    assert "… and 3 more classes" in printed and "results.json" in printed

@@ -110,3 +110,13 @@ def test_record_counts_the_images_that_are_right(ship):
     assert (record["total"], record["correct"]) == (6, 3)
     assert record["per_class_accuracy"] == {"cat": 50.0, "dog": 50.0}  # there is no image of a cow
     assert record["classnames"] == ["cat", "dog", "cow"]
+
+
+def test_accuracies_of_many_classes_are_those_of_each_by_itself(ship):
+    generator = torch.Generator().manual_seed(0)
+    predicted, labels = (torch.randint(50, (3000,), generator=generator) for _ in range(2))
+    predicted[::3], names = labels[::3], [f"class {n}" for n in range(60)]
+    record = run_record(ship(*COOP).cfg, {"accuracy": 50}, names, predicted, labels)
+    right = predicted == labels
+    alone = {name: round(100 * right[labels == n].float().mean().item(), 4) for n, name in enumerate(names[:50])}
+    assert record["per_class_accuracy"] == alone
