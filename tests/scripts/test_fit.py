@@ -1,6 +1,7 @@
 """Learning from a folder of pictures and names without any, then predicting: what is read and said, bad input."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import fit
@@ -143,7 +144,7 @@ def test_of_many_classes_the_table_has_the_first_ones(monkeypatch, tmp_path, cap
 
     class Known:
         names = ["ant", "bee", "crow"]
-        train, held_back = dict.fromkeys(names, 4), dict.fromkeys(names, 0)
+        train, held_back = Counter(dict.fromkeys(names, 4)), Counter()
 
     fit.report(tmp_path, Known, ["fox", "hoopoe", "jay", "owl"])
     printed = capsys.readouterr().out
