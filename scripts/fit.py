@@ -229,7 +229,7 @@ def report(output: Path, known: KnownPictures, names: Sequence[str]) -> None:
     print("\n" + tabulate(rows, ("class", "trained on", "held back", "accuracy on those held back")))
     more = sum(max(0, len(some) - SHOWN) for some in (known.names, names))
     if more:
-        print(f"… and {more:,} more classes; {output / FILE_NAME} has the accuracies of all")
+        print(f"… and {more:,} more classes; accuracies are in {output / FILE_NAME}")
     total = sum(known.held_back.values())
     if total:
         print(f"\nAll {total} held-back pictures: {record['metrics']['accuracy']:.1f}%")
