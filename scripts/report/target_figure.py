@@ -1,26 +1,31 @@
 """The drawing of xd and dg: accuracy by target, the source apart. Needs matplotlib."""
 
+import math
 from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .blocks import Block
-from .figures import COLUMN, GREY, NUMBER, STYLE, add_legend
+from .figures import COLUMN, GREY, NUMBER, PAGE, STYLE, add_legend
 from .looks import Look, Named, add_all, looks
 from .series import Cell
 
 Dot = tuple[Cell, Look]
 LANE = NUMBER + 1.0  # points of height that a row has for each method, of those that lie beside each other
 BETWEEN = 0.6  # lanes between rows
+MOST = 6  # rows with one scale, the source and the mean among them
+ACROSS = 4  # panels beside each other
 AROUND = 1.55  # inches of height for titles, axis and legend
 
 
 def targets(block: Block, names: Sequence[Named]) -> Figure:
-    """A row for the source, then one for each target and their mean: the methods by accuracy, with deviations.
+    """The source, then each target and their mean: the methods by accuracy, with deviations over seeds.
 
-    Methods of about the same accuracy lie one above the other.
+    Methods of about the same accuracy lie one above the other. Up to MOST rows have one scale; more become panels
+    with scales of their own, since a scale for all would leave no room between methods.
     """
     rows = list(zip(block.rows, looks(names), strict=False))
     places = columns(block)
@@ -28,6 +33,9 @@ def targets(block: Block, names: Sequence[Named]) -> Figure:
     shown = [look for row, look in rows if any(cell.mean is not None for cell in row.cells)]
     partial = any(not cell.has_all_seeds for row in dots for cell, _ in row)
     with matplotlib.rc_context(STYLE):
+        if len(places) > MOST:
+            titles = [block.columns[at] for at in places]
+            return _panels([f"{titles[0]} (source)", *titles[1:]], dots, shown, partial)
         figure = Figure(figsize=(COLUMN, 3.0), layout="constrained")
         panels = figure.subplots(2, 1, sharex=True)
         names_of = parts([block.columns[at] for at in places])
@@ -44,6 +52,33 @@ def targets(block: Block, names: Sequence[Named]) -> Figure:
         panels[0].get_gridspec().set_height_ratios(heights)
         figure.set_figheight(sum(heights) * LANE / 72 + AROUND - 0.5 + legend)
         return figure
+
+
+def _panels(titles: Sequence[str], dots: Sequence[Sequence[Dot]], shown: Sequence[Look], partial: bool) -> Figure:
+    """A panel for each, over the width of a page."""
+    down = math.ceil(len(titles) / ACROSS)
+    figure = Figure(figsize=(PAGE, 1.2 * down + 0.5), layout="constrained")
+    panels = list(figure.subplots(down, ACROSS).flat)
+    for place, (axes, title, row) in enumerate(zip(panels, titles, dots, strict=False)):
+        axes.set_title(title)
+        axes.set_xlabel("Accuracy (%)" if place + ACROSS >= len(titles) else "")
+        axes.set_yticks([0], [""])
+        axes.set_xlim(*_limits(row))
+    for axes in panels[len(titles) :]:
+        axes.axis("off")
+    add_legend(figure, shown, 6, partial)
+    figure.draw_without_rendering()  # after which the panels' width is known
+    lanes = [in_lanes([cell.mean for cell, _ in row], _gap(axes)) for axes, row in zip(panels, dots, strict=False)]
+    own = [_rows(axes, [row], [lane]) for axes, row, lane in zip(panels, dots, lanes, strict=False)]
+    heights = [max(own[start : start + ACROSS]) for start in range(0, len(own), ACROSS)]
+    for place, (axes, height) in enumerate(zip(panels, own, strict=False)):
+        most = heights[place // ACROSS]
+        axes.set_ylim((height + most) / 2, (height - most) / 2)
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    panels[0].get_gridspec().set_height_ratios(heights)
+    legend = figure.legends[0].get_window_extent().height / figure.dpi
+    figure.set_figheight(sum(heights) * LANE / 72 + 0.5 * down + 0.35 + legend)
+    return figure
 
 
 def columns(block: Block) -> range:

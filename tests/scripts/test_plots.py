@@ -6,8 +6,8 @@ import sys
 
 import plots
 import pytest
+from protocols.layout import TEN, train_folder
 from protocols.layout import test_folder as evaluation_folder
-from protocols.layout import train_folder
 from report.blocks import build
 from report.results import load
 
@@ -304,6 +304,20 @@ def test_methods_of_about_the_same_accuracy_lie_beside_each_other(shifted, drawn
         places = [axes.transData.transform((line.get_xdata()[0], line.get_ydata()[0])) for line in markers]
         apart = [math.dist(one, other) for at, one in enumerate(places) for other in places[:at]]
         assert min(apart) * 72 / figure.dpi > 9  # points, which a marker is wide
+
+
+def test_many_targets_have_panels_with_scales_of_their_own(write_record, drawn, tmp_path):
+    for trainer, more in (("CoOp", 0), ("SHIP", 2)):
+        write_record(train_folder(tmp_path, "xd", "imagenet", 16, trainer, "a", 1), metrics={"accuracy": 70 + more})
+        for place, name in enumerate(TEN):
+            folder = evaluation_folder(tmp_path, "target", name, 16, trainer, "a", 1)
+            write_record(folder, metrics={"accuracy": 20 + 7 * place + more})
+    figure = drawn("xd")["xd_imagenet_16shots"]
+    assert [axes.get_title() for axes in figure.axes] == ["imagenet (source)", *TEN, "mean"]
+    for axes, low in zip(figure.axes[1:], range(20, 90, 7), strict=False):
+        left, right = axes.get_xlim()
+        assert low - 2 < left < low and low + 2 < right < low + 4
+    assert figure.get_figwidth() <= 6.9 and figure.get_figheight() < 9
 
 
 def test_lanes_are_the_first_that_are_free():
