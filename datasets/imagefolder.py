@@ -63,7 +63,8 @@ class ImageFolder(ListedDataset):
         path = self.dataset_dir / "classnames.txt"
         names = {folder: folder for folder in folders}
         for line in self.read_lines(path) if path.is_file() else ():
-            folder = max((name for name in folders if line.startswith(f"{name} ")), key=len, default="")
+            beginnings = (line[:place] for place in range(len(line) - 1, 0, -1) if line[place] == " ")
+            folder = next((beginning for beginning in beginnings if beginning in names), "")
             if not folder:
                 raise DatasetError(f"ImageFolder: {path} has a line that begins with no class folder: {line!r}.")
             names[folder] = line.removeprefix(folder).strip()

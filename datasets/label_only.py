@@ -1,12 +1,13 @@
 """DATASET.LABEL_ONLY: classes of which only the names are known."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from dassl.data.datasets import Datum
 
-from .splits import DatasetError
+from .splits import DatasetError, first_few
 
 KEY = "DATASET.LABEL_ONLY"
 
@@ -27,9 +28,10 @@ def names_in(text: str, key: str = KEY) -> list[str]:
     else:
         parts = text.split(",")
     names = [name for part in parts if (name := " ".join(part.split()))]
-    twice = sorted({name for name in names if [read_as(other) for other in names].count(read_as(name)) > 1})
+    count = Counter(map(read_as, names))
+    twice = sorted({name for name in names if count[read_as(name)] > 1})
     if twice:
-        raise DatasetError(f"{key} names a class twice: {', '.join(twice)}.")
+        raise DatasetError(f"{key} names a class twice: {first_few(twice)}.")
     if not names:
         raise DatasetError(f"{key} is {text!r}, which has no class names; it takes 'jay, crow', or a file of lines.")
     return names
@@ -51,4 +53,5 @@ def split_classes(train: Sequence[Datum], names: Sequence[str]) -> tuple[list[in
     if not known:
         raise DatasetError(f"{KEY} names all classes: none is left with images to train on.")
     named = [label for label in sorted(labels) if labels[label] in wanted]
-    return known, named, [name for name in names if read_as(name) not in labels.values()]
+    there = set(labels.values())
+    return known, named, [name for name in names if read_as(name) not in there]

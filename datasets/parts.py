@@ -70,7 +70,7 @@ def without_held_out(labels: list[int], count: int, split: int) -> list[int]:
     """The base labels less `count` that are held out, at random by the number of the class split alone."""
     if count >= len(labels):
         raise DatasetError(f"DATASET.HELD_OUT is {count}, and there are {len(labels)} base classes: hold out fewer.")
-    held_out = random.Random(f"held out of split {split}").sample(labels, count)
+    held_out = set(random.Random(f"held out of split {split}").sample(labels, count))
     return [label for label in labels if label not in held_out]
 
 

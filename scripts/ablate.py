@@ -32,21 +32,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from statistics import fmean
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from common.arguments import Several, command_parser
 from common.command import run_command
 from common.errors import fail
 from protocols.layout import ablation_output
-from protocols.methods import Method
+from protocols.methods import METHODS, Method
 from protocols.planner import plan
 from protocols.request import Request, add_options, add_words, read_request
 from protocols.runs import Run, Runner, report_failures, run_all
 from report.pages import add_into, publish
+from report.saving import save
 from report.series import Cell, Series, clustered_error, harmonic, harmonic_cell
 from sweeping.tasks import announce
 from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SEEDS, CLASS_SPLITS = (1, 2, 3, 4, 5), (0, 1, 2)
 SHIP = "TRAINER.SHIP."  # whose keys are changed
@@ -156,6 +162,16 @@ class Variant:
         parts = ("seen", "unseen")
         return tuple(Series({key: found[part] for key, found in metrics.items() if part in found}) for part in parts)
 
+    def drawn(self, reference: "Variant", competing: bool) -> list[tuple[float, float | None] | None]:
+        """H and its difference to the reference, with errors clustered by class split; and so where all compete."""
+        found = []
+        pairs = [(self.figures[:2], reference.figures[:2]), (self.competing, reference.competing)]
+        for own, other in pairs if competing else pairs[:1]:
+            mean = harmonic_cell(*own, len(self.runs)).mean
+            found.append(None if mean is None else (mean, clustered_error(harmonics(*own))))
+            found.append(None if self is reference else paired_difference(own, other))
+        return found
+
     def paired_row(self, reference: "Variant") -> list[str]:
         """Label, base, new, H and its difference, seen, unseen, their H and its difference, KL."""
         count, (base, new, kl) = len(self.runs), self.figures
@@ -191,14 +207,20 @@ def harmonics(base: Series, new: Series) -> dict:
 
 
 def paired(own: tuple[Series, Series], other: tuple[Series, Series]) -> str:
+    """What paired_difference gives, as a table has it."""
+    found = paired_difference(own, other)
+    if found is None:
+        return "–"
+    mean, error = found
+    spread = "" if error is None else f" ± {error:.2f}"
+    return f"{mean:+.2f}{spread}".replace("-", "−")
+
+
+def paired_difference(own: tuple[Series, Series], other: tuple[Series, Series]) -> tuple[float, float | None] | None:
     """The mean difference of H over runs of one class split and seed, with its error clustered by class split."""
     one, another = harmonics(*own), harmonics(*other)
     values = {key: one[key] - another[key] for key in one.keys() & another.keys()}
-    if not values:
-        return "–"
-    error = clustered_error(values)
-    spread = "" if error is None else f" ± {error:.2f}"
-    return f"{fmean(values.values()):+.2f}{spread}".replace("-", "−")
+    return (fmean(values.values()), clustered_error(values)) if values else None
 
 
 def mean_of(cell: Cell) -> str:
@@ -225,6 +247,8 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     reference = "of these: the row that differences are taken to, by its label, such as CoOp (as published)"
     parser.add_argument("--reference", metavar="ROW", default=AS_PUBLISHED, help=reference)
     add_into(parser)
+    plot_help = "also draw it, to this folder, as ABLATION_DATASET_Nshots.png and .pdf"
+    parser.add_argument("--plot", metavar="FOLDER", type=Path, help=plot_help)
     parser.set_defaults(protocol="base2new", methods=[SHIP_ON])
     args, request = read_request(parser, argv, SEEDS)
     if args.ablation not in PAIRED and args.reference != AS_PUBLISHED:
@@ -256,6 +280,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         failures = run_all(runs, runner)
     text = "\n\n".join(table_of(args, request, rows) for rows in tables)
     publish(text if args.into else f"\n{text}", args.into, args.section or args.ablation)
+    if args.plot:
+        plot(args, request, tables)
     sys.exit(report_failures(failures))
 
 
@@ -291,6 +317,35 @@ def place(request: Request, variant: Variant) -> str:
     """Dataset, shots and, if it is not the recipe's, the backbone."""
     backbones = [backbone.title for backbone in request.backbones]
     return ", ".join([request.label(variant.dataset), f"{request.shots[0]} shots", *backbones])
+
+
+def plot(args: argparse.Namespace, request: Request, tables: Sequence[Sequence[Variant]]) -> None:
+    """Draws each dataset's table; ends the program with status 2 without matplotlib, or where it cannot write."""
+    names = (f"{args.ablation}_{request.label(rows[0].dataset)}_{request.shots[0]}shots" for rows in tables)
+    drawn = ((name, figure_of(args, rows)) for name, rows in zip(names, tables, strict=True))
+    try:
+        print("\n" + "\n".join(map(str, save(drawn, args.plot))))
+    except ModuleNotFoundError as missing:
+        if not (missing.name or "").startswith("matplotlib"):
+            raise
+        fail("plots need matplotlib: pip install matplotlib")
+    except OSError as error:
+        fail(f"cannot write to {args.plot}: {error}")
+
+
+def figure_of(args: argparse.Namespace, variants: Sequence[Variant]) -> "Figure":
+    """One dataset's plot: H, and of the ablations that are PAIRED G too, with differences and clustered errors."""
+    from report.looks import Named  # here, since tables go without matplotlib
+    from report.variant_figure import Drawn, variants_figure
+
+    reference, competing = row_named(args.reference, variants), args.ablation in PAIRED
+    rows = []
+    for variant in variants:
+        method = METHODS[variant.method.classifier or variant.method.name]
+        named = Named(method.title, method.family, method.title, variant.method.synthesizes)
+        whole = len(harmonics(*variant.figures[:2])) == len(variant.runs)
+        rows.append(Drawn(fill(variant.label, LABEL_WIDTH), named, variant.drawn(reference, competing), whole))
+    return variants_figure(rows, ("H", "Δ H", "G", "Δ G") if competing else ("H", "Δ H"), reference.label)
 
 
 def row_named(label: str, variants: Sequence[Variant]) -> Variant:

@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, or estimates it, in one of seven ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of eight ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -13,6 +13,7 @@ loading   the time to the first training step on a dataset of many listed images
 memory    the memory of a CoOp step against the number of classes
 estimate  what the paper's runs take on a GPU, from their numbers of operations
 starts    what starting costs: runs as processes, and as forks of one that has imported everything
+classes   SHIP end to end among thousands of class names, step by step
 
 Each says more with --help: python scripts/benchmark.py growth --help
 """
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate", "starts")
+BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate", "starts", "classes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -34,6 +34,7 @@ TEST_BATCH = 16  # pictures encoded at once
 STEPS = 4  # an epoch, with few pictures: batches are as large as that needs
 RESOLUTION, RESOLUTIONS = 224, {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}  # CLIP's own
 SMALLEST = 8  # batch, where there are so many pictures
+SHOWN = 100  # classes with pictures that the table at the end has, and as many without
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -113,14 +114,14 @@ class KnownPictures:
 def names_without_pictures(args: argparse.Namespace, known: KnownPictures) -> list[str]:
     """The names given; raises DatasetError for those that do not go with the folder."""
     from datasets.label_only import names_in, read_as
-    from datasets.splits import DatasetError
+    from datasets.splits import DatasetError, first_few
 
     names = names_in(args.without_pictures, "--without-pictures") if args.without_pictures else []
     have = {read_as(name): name for name in known.names}
     both = [name for name in names if read_as(name) in have]
     if both:
         raise DatasetError(
-            f"--without-pictures names {', '.join(both)}, of which {args.folder} has pictures: leave the name "
+            f"--without-pictures names {first_few(both)}, of which {args.folder} has pictures: leave the name "
             "out, or move the pictures out of that folder to do without them."
         )
     everything = [*known.names, *names]
@@ -244,17 +245,20 @@ def report(output: Path, known: KnownPictures, names: Sequence[str]) -> None:
     """Prints what can be said of each class, and how to go on."""
     from tabulate import tabulate
 
-    from trainers.blocks.run.results import read_record
+    from trainers.blocks.run.results import FILE_NAME, read_record
 
     record = read_record(output)
     per_class = record.get("per_class_accuracy", {})
     rows = []
-    for name in (*known.names, *names):
+    for name in (*known.names[:SHOWN], *names[:SHOWN]):
         figure = (
             f"{per_class[name]:.1f}%" if known.held_back[name] and name in per_class else "no pictures to judge by"
         )
         rows.append((name, known.train[name], known.held_back[name], figure))
     print("\n" + tabulate(rows, ("class", "trained on", "held back", "accuracy on those held back")))
+    more = sum(max(0, len(some) - SHOWN) for some in (known.names, names))
+    if more:
+        print(f"… and {more:,} more classes; accuracies are in {output / FILE_NAME}")
     total = sum(known.held_back.values())
     if total:
         print(f"\nAll {total} held-back pictures: {record['metrics']['accuracy']:.1f}%")

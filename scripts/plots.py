@@ -1,12 +1,20 @@
-"""Plots of runs, as PNG and PDF: base against new accuracy, accuracy against shots, difference to CoOp.
+"""Plots of runs, as PNG and PDF: accuracy on two kinds of classes, by target, against shots, by class; differences.
 
     python scripts/plots.py [OUTPUT …] [options]
     python scripts/plots.py --protocol fewshot --methods coop ship --to plots
+    python scripts/plots.py --protocol gzsl --by-class coop ship
 
-base2new: scatter_DATASET_Nshots, with curves of equal H, also of the average over datasets; difference_METHOD_Nshots,
-a bar per dataset, or differences_Nshots, a bar per method, where there is one dataset. fewshot: shots. longtail:
-groups_DATASET_Nshots, accuracy by group of classes, alone and with SHIP. Reads what tables.py reads. Needs
-matplotlib. Exit status: 0; 1 where a results.json cannot be read; 2 where there is nothing.
+base2new  scatter_DATASET_Nshots: base against new accuracy, with curves of equal H, also of the average over
+          datasets; difference_METHOD_Nshots, to CoOp, a bar per dataset, or differences_Nshots, a bar per method,
+          where there is one dataset
+gzsl      the same of seen and unseen classes: gzsl_scatter_…, gzsl_difference_…, gzsl_differences_…
+xd, dg    xd_SOURCE_Nshots, dg_SOURCE_Nshots: accuracy by target, the source apart
+fewshot   shots: accuracy against shots
+longtail  groups_DATASET_Nshots: accuracy by group of classes, alone and with SHIP
+
+--by-class: classes_PROTOCOL_DATASET_METHOD_METHOD_Nshots, a point a class, of base2new and gzsl. Ablations are drawn
+by scripts/ablate.py --plot. Reads what tables.py reads. Needs matplotlib. Exit status: 0; 1 where a results.json
+cannot be read; 2 where there is nothing.
 """
 
 import argparse
@@ -22,11 +30,22 @@ from typing import TYPE_CHECKING
 from common.arguments import command_parser
 from common.command import run_command
 from common.errors import fail
-from protocols.methods import METHODS, SHIP, classifier_in, family_by_trainer, find_method, title_of
+from protocols.layout import PROTOCOLS, TARGETS
+from protocols.methods import (
+    METHODS,
+    SHIP,
+    MethodError,
+    classifier_in,
+    expand,
+    family_by_trainer,
+    find_method,
+    title_of,
+)
 from report.blocks import AVERAGE, Block, NoRuns, Row, build
 from report.by_backbone import under
+from report.by_class import PARTS, pairs
 from report.choice import add_choice, chosen_runs, read_choice
-from report.results import report_unreadable
+from report.results import RunResult, load, report_unreadable
 from report.rows import MethodRuns
 from report.saving import save
 
@@ -37,31 +56,64 @@ GROUP_TITLES = ("Many images", "Few images", "No images", "All classes")
 Change = tuple[float | None, float | None]  # a difference to CoOp in points, and its deviation over seeds
 
 
-def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
-    """Names and figures (of matplotlib) of a protocol's blocks."""
-    from report.figures import bars, curves, pairs, scatter  # here, since tables and tests go without matplotlib
+KINDS = {  # of classes, by protocol: axes of the scatter, columns of the bars, beginning of the files' names
+    "base2new": (("Base accuracy", "New accuracy"), ("Base", "New", "H"), ""),
+    "gzsl": (("Accuracy on seen classes", "Accuracy on unseen classes"), ("Seen", "Unseen", "H"), "gzsl_"),
+}
 
-    if protocol == "fewshot":
+
+def draw(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
+    """Names and figures (of matplotlib) of a protocol's blocks.
+
+    What needs matplotlib is imported here, since tables and tests go without.
+    """
+    if protocol in KINDS:
+        yield from draw_kinds(blocks, protocol)
+    elif protocol in TARGETS:
+        from report.target_figure import targets
+
+        for block in blocks:
+            yield slug(f"{protocol}_{block.name}_{block.shots}shots"), targets(block, named(block.methods))
+    elif protocol == "longtail":
+        from report.group_figure import groups_figure
+
+        for block in blocks:
+            drawn = groups_figure(block, named(block.methods), GROUP_TITLES)
+            yield slug(f"groups_{block.name}_{block.shots}shots"), drawn
+    else:
+        from report.figures import curves
+
         ordered = sorted(blocks, key=lambda block: len(block.datasets), reverse=True)  # averages first
         yield "shots", curves(ordered, named(blocks[0].methods), [block.title for block in ordered])
-        return
-    if protocol == "longtail":
-        for block in blocks:
-            yield (
-                slug(f"groups_{block.name}_{block.shots}shots"),
-                pairs(block, named(block.methods), GROUP_TITLES),
-            )
-        return
+
+
+def draw_kinds(blocks: Sequence[Block], protocol: str) -> Iterator[tuple[str, object]]:
+    """Of base2new and gzsl: one kind of classes against the other, and differences to CoOp."""
+    from report.figures import bars, scatter
+
+    axes, columns, begin = KINDS[protocol]
     for shots in sorted({block.shots for block in blocks}):
         group = [block for block in blocks if block.shots == shots]
         names = labels(group[0].methods)
         for block in group:
             if any(row.cells[2].mean is not None for row in block.rows):
-                yield slug(f"scatter_{block.name}_{shots}shots"), scatter(block, named(block.methods))
+                yield slug(f"{begin}scatter_{block.name}_{shots}shots"), scatter(block, named(block.methods), axes)
         for name, axis, entries in differences(group, names):
             ordered = sorted(entries, key=lambda bar: rank(bar, entries[bar][-1][0]))
             changes = [entries[bar] for bar in ordered]
-            yield f"{name}_{shots}shots", bars(ordered, ("Base", "New", "H"), changes, axis)
+            yield f"{begin}{name}_{shots}shots", bars(ordered, columns, changes, axis)
+
+
+def draw_by_class(
+    blocks: Sequence[Block], protocol: str, names: Sequence[tuple[str, str]], trained: Sequence[RunResult]
+) -> Iterator[tuple[str, object]]:
+    """Two methods against each other on each dataset; see report.by_class.pairs."""
+    from report.class_figure import versus_figure
+
+    for found in pairs(blocks, names, trained):
+        one, other = (full_name(method, found.block.methods) for method in found.methods)
+        name = f"classes_{protocol}_{found.block.name}_{one}_{other}_{found.block.shots}shots"
+        yield slug(name), versus_figure(found.points, one, other)
 
 
 def differences(blocks: Sequence[Block], names: Sequence[str]) -> Iterator[tuple[str, str, dict[str, list[Change]]]]:
@@ -69,7 +121,7 @@ def differences(blocks: Sequence[Block], names: Sequence[str]) -> Iterator[tuple
     bars = defaultdict(dict)
     for block in blocks:
         for index, method in enumerate(block.methods):
-            changes = [change(block, block.rows[index], column) for column in range(len(block.columns))]
+            changes = [change(block, block.rows[index], column) for column in range(3)]
             if any(value is not None for value, _ in changes):
                 bars[method.trainer, method.label()][block.name] = changes
     of = {(method.trainer, method.label()): name for method, name in zip(blocks[0].methods, names, strict=True)}
@@ -132,6 +184,13 @@ def label(trainer: str, recipe: str, recipes: Sequence[str]) -> str:
     return f"{name} ({ends[recipe]})" if ends[recipe] else name
 
 
+def full_name(method: MethodRuns, among: Sequence[MethodRuns]) -> str:
+    """A row's label, which says what SHIP is on also where no other row is of SHIP, unless it is SHIP's own."""
+    name, on = labels(among)[among.index(method)], classifier_in(method.recipe)
+    alone = name == METHODS[SHIP].title and on != METHODS[SHIP].classifier
+    return f"{METHODS[on].title} + SHIP" if alone else name
+
+
 def names_classifier(recipe: str, end: str) -> bool:
     """Whether the end of a recipe of SHIP says what SHIP is on, and nothing else."""
     return end in ("", *METHODS) or find_method(f"{SHIP}_{classifier_in(recipe)}").takes_two_recipes
@@ -140,19 +199,45 @@ def names_classifier(recipe: str, end: str) -> bool:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_parser("plots.py", __doc__)
     add_choice(parser)
-    parser.add_argument("--protocol", choices=("base2new", "fewshot", "longtail"), default="base2new")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="base2new")
+    by_class = "of base2new and gzsl: accuracy by class of two methods, the second against the first"
+    parser.add_argument("--by-class", metavar="METHOD", nargs=2, help=by_class)
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path("plots"), help="of the files (plots/)")
-    return read_choice(parser, argv)
+    args = read_choice(parser, argv)
+    if args.by_class:
+        choose_two(parser, args)
+    return args
+
+
+def choose_two(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Takes the methods of --by-class as those to read; ends the program with status 2 where that cannot be."""
+    if args.protocol not in PARTS:
+        parser.error(f"--by-class is of the protocols {' and '.join(PARTS)}")
+    try:
+        args.methods = expand(args.by_class)
+    except MethodError as error:
+        parser.error(str(error))
+    if len(args.methods) != 2:
+        parser.error("--by-class takes two methods, such as coop ship")
+
+
+def figures(args: argparse.Namespace, runs: Sequence[RunResult]) -> Iterator[tuple[str, object]]:
+    """What is asked for. Raises NoRuns."""
+    blocks = build(runs, args.protocol, args.datasets, seeds=args.seeds)
+    if not args.by_class:
+        return draw(blocks, args.protocol)
+    names = [(method.trainer, method.classifier) for method in args.methods]
+    return draw_by_class(blocks, args.protocol, names, load(args.outputs, "base2new"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     runs = under(chosen_runs(args), args.backbones)
     unreadable = report_unreadable(runs)
+    where = ", ".join(map(str, args.outputs))
     try:
-        files = save(draw(build(runs, args.protocol, args.datasets, seeds=args.seeds), args.protocol), args.to)
+        files = save(figures(args, runs), args.to)
     except NoRuns as missing:
-        where = ", ".join(map(str, args.outputs))
         fail(f"no {missing} under {where}; `python scripts/tables.py` says how to make them.")
     except ModuleNotFoundError as missing:
         if not (missing.name or "").startswith("matplotlib"):
@@ -160,8 +245,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("plots need matplotlib: pip install matplotlib")
     except OSError as error:
         fail(f"cannot write to {args.to}: {error}")
+    if not files:
+        fail(f"no {args.protocol} runs under {where} have what there is to draw: {wanted(args)}.")
     print("\n".join(map(str, files)))
     sys.exit(1 if unreadable else 0)
+
+
+def wanted(args: argparse.Namespace) -> str:
+    return f"both methods with accuracies by class, {' and '.join(args.by_class)}" if args.by_class else "figures"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,34 @@
 """Made-up class names and pictures."""
 
 import random
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
+from datasets.shapes_classes import NOUNS
 from trainers.blocks.clip.prompts import tokenizer
 
 WORDS = (0.35, 0.35, 0.15, 0.08, 0.04, 0.02, 0.005, 0.005)  # share of class names of 1, 2, … words
+
+ADJECTIVES = tuple(
+    """ancient antique bent black blue blurry braided bright broken bronze brown carved checkered chrome clean copper
+    cracked crimson crooked curved dark decorated dented dirty dusty elegant empty enormous faded fancy floral folded
+    fragile frozen fuzzy giant glossy glowing golden gray green handmade heavy hollow inflatable ivory knitted leather
+    little lost magic marble metal miniature modern mossy narrow new orange ornate painted pale pink plain plastic
+    polished pretty purple red rough round rusty sandy shiny silky silver simple slim small smooth soft spotted square
+    steel stone strange striped tall tiny torn traditional translucent turquoise twisted velvet vintage wet white wide
+    wooden woolen worn yellow""".split()
+)
+MOST_THINGS = len(ADJECTIVES) * len(NOUNS)
+
+
+def things(count: int) -> list[str]:
+    """So many class names, up to MOST_THINGS, all different: adjective and noun, such as "wooden lantern"."""
+    return [" ".join(words) for words in islice(product(ADJECTIVES, NOUNS), count)]
 
 
 def class_names(count: int, words: int | None = None) -> list[str]:
@@ -23,18 +42,23 @@ def class_names(count: int, words: int | None = None) -> list[str]:
 
 def noise(count: int, height: int, width: int) -> Tensor:
     """So many pictures (B, 3, H, W): normal noise of several degrees of smoothness."""
-    generator, pictures = torch.Generator().manual_seed(0), []
+    return torch.stack(list(noisy_pictures(count, height, width)))
+
+
+def noisy_pictures(count: int, height: int, width: int) -> Iterator[Tensor]:
+    """The same, one by one (3, H, W)."""
+    generator = torch.Generator().manual_seed(0)
     for index in range(count):
         grains = [max(2, side >> index % 6) for side in (height, width)]
         grain = torch.randn(1, 3, *grains, generator=generator)
-        pictures.append(torch.nn.functional.interpolate(grain, (height, width), mode="bicubic"))
-    return torch.cat(pictures)
+        yield torch.nn.functional.interpolate(grain, (height, width), mode="bicubic")[0]
 
 
-def write_pictures(root: Path, names: list[str], train: int, test: int, size: tuple[int, int]) -> None:
+def write_pictures(root: Path, names: Sequence[str], train: int, test: int, size: tuple[int, int]) -> None:
     """Pictures of each class as ImageFolder reads them, with one for validation: root/<part>/<class>/<number>.jpg."""
     counts = {"train": train, "val": 1, "test": test}
-    pictures = iter(noise(len(names) * sum(counts.values()), *size).mul(0.25).add(0.5).clamp(0, 1))
+    made = noisy_pictures(len(names) * sum(counts.values()), *size)
+    pictures = (picture.mul(0.25).add(0.5).clamp(0, 1) for picture in made)
     for name in names:
         for part, count in counts.items():
             folder = root / part / name

@@ -4,12 +4,16 @@ import contextlib
 import ctypes
 import os
 import resource
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 FORGET_PEAK = "5"  # what Linux takes for it
 
 
@@ -54,3 +58,27 @@ def peak_since_gb() -> float:
     """Of resident memory since the peak was last forgotten."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("VmHWM:"))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of a process that has ended: the peak of its resident memory, GB, and the processor's seconds."""
+
+    gigabytes: float
+    seconds: float
+
+
+def usage_of(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, Usage]:
+    """Runs it: its exit status, what it printed, and what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "usage")
+        done = subprocess.run(
+            [sys.executable, LAUNCHER, file, *command],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        return done.returncode, done.stdout, Usage(*map(float, file.read_text(encoding="ascii").split()))

@@ -52,10 +52,11 @@ def chosen_runs(args: argparse.Namespace) -> list[RunResult]:
         runs = [run for run in runs if run.id.shots in (0, *args.shots)]
     if args.methods:
         wanted = {(method.trainer, method.classifier) for method in args.methods}
-        runs = [run for run in runs if _method_of(run) in wanted]
+        runs = [run for run in runs if method_of(run) in wanted]
     return runs
 
 
-def _method_of(run: RunResult) -> tuple[str, str]:
+def method_of(run: RunResult) -> tuple[str, str]:
+    """A run's trainer, and what SHIP is on."""
     trainer = run.id.trainer
     return trainer, classifier_in(run.id.recipe) if trainer == "SHIP" else ""

@@ -34,22 +34,27 @@ GAIN, LOSS, GREY = "#009E73", "#D55E00", "#767676"
 STEPS = (0.5, 1, 2, 5, 10, 20)  # between curves of equal H
 
 
-def scatter(block: Block, names: Sequence[Named]) -> Figure:
-    """Base against new accuracy, all methods that have both, with curves of equal H and the seeds' deviations."""
+def scatter(
+    block: Block, names: Sequence[Named], axes_of: Sequence[str] = ("Base accuracy", "New accuracy")
+) -> Figure:
+    """Base against new accuracy, all methods that have both, with curves of equal H and the seeds' deviations.
+
+    `axes_of`: what the first two columns are, where they are others.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN, 3.2), layout="constrained")
-        axes = figure.add_subplot(xlabel="Base accuracy (%)", ylabel="New accuracy (%)")
+        axes = figure.add_subplot(**{way: f"{of} (%)" for way, of in zip(("xlabel", "ylabel"), axes_of, strict=True)})
         points, shown, partial = [], [], False
         for row, look in zip(block.rows, looks(names), strict=False):
-            base, new, h = row.cells
+            base, new, h, *_ = row.cells
             if h.mean is not None:
                 points.append((base.mean, new.mean))
                 shown.append(look)
                 partial |= not h.has_all_seeds
-                _point(axes, base.mean, new, look if h.has_all_seeds else look.pale(), xerr=base.std)
+                add_point(axes, base.mean, new, look if h.has_all_seeds else look.pale(), xerr=base.std)
         _limits(axes)
         _equal_h(axes, points)
-        _legend(figure, shown, 3, partial)
+        add_legend(figure, shown, 3, partial)
         return figure
 
 
@@ -69,7 +74,7 @@ def curves(blocks: Sequence[Block], names: Sequence[Named], titles: Sequence[str
         for axes in panels[len(blocks) :]:
             axes.axis("off")
         shown = [look for row, look in zip(blocks[0].rows, looks(names), strict=False) if _has_figures(row.cells)]
-        _legend(figure, shown, 6, partial)
+        add_legend(figure, shown, 6, partial)
         return figure
 
 
@@ -107,37 +112,7 @@ def bars(
         return figure
 
 
-def pairs(block: Block, names: Sequence[Named], titles: Sequence[str]) -> Figure:
-    """Each method's figures, alone and with SHIP on one line; a panel per column of the block, of one scale."""
-    lines = list(dict.fromkeys(name.method for name in names))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE, 0.95 + 0.21 * len(lines)), layout="constrained")
-        panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
-        for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
-            _pair_panel(axes, lines, [row.cells[index] for row in block.rows], names)
-            axes.set(title=title, xlabel="Accuracy (%)")
-        panels[0].set_yticks(range(len(lines)), lines)
-        panels[0].set_ylim(len(lines) - 0.5, -0.5)
-        kinds = [Look("alone", 0, GREY, "white", False, ()), Look("with SHIP", 0, GREY, GREY, True, ())]
-        partial = any(cell.mean is not None and not cell.has_all_seeds for row in block.rows for cell in row.cells)
-        _legend(figure, kinds, 2, partial, numbered=False)
-        return figure
-
-
-def _pair_panel(axes: Axes, lines: Sequence[str], cells: Sequence[Cell], names: Sequence[Named]) -> None:
-    """A line's method alone stands a little above the same with SHIP."""
-    for cell, look, name in zip(cells, looks(names), names, strict=False):
-        if cell.mean is not None:
-            place = lines.index(name.method) + (0.16 if name.carried else -0.16)
-            shown = look if cell.has_all_seeds else look.pale()
-            axes.errorbar(cell.mean, place, xerr=cell.std, fmt="none", ecolor=shown.colour, elinewidth=0.8)
-            add_all(axes, shown.artists([cell.mean], [place], numbered=False), 3)
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.tick_params(left=False)
-
-
-def _point(axes: Axes, x: float, cell: Cell, look: Look, xerr: float | None = None, numbered: bool = True) -> None:
+def add_point(axes: Axes, x: float, cell: Cell, look: Look, xerr: float | None = None, numbered: bool = True) -> None:
     axes.errorbar(x, cell.mean, cell.std, xerr, fmt="none", ecolor=look.colour, elinewidth=0.8)
     add_all(axes, look.artists([x], [cell.mean], numbered), 3)
 
@@ -227,7 +202,7 @@ def _curve(axes: Axes, block: Block, styles: Sequence[Look], size: tuple[float, 
         axes.plot([place for place, _ in points], [cell.mean for _, cell in points], **look.line)
         for place, cell in points:
             partial |= not cell.has_all_seeds
-            _point(axes, place, cell, look if cell.has_all_seeds else look.pale(), numbered=False)
+            add_point(axes, place, cell, look if cell.has_all_seeds else look.pale(), numbered=False)
         if points:
             ends.append((points[-1][0], points[-1][1].mean, look))
     _numbers(axes, ends, len(block.columns) - 1, size)
@@ -250,7 +225,9 @@ def _bar_panel(axes: Axes, changes: Sequence[tuple[float | None, float | None]])
     axes.spines["left"].set_visible(False)
 
 
-def _legend(figure: Figure, shown: Sequence[Look], most: int, partial: bool, numbered: bool = True) -> None:
+def add_legend(
+    figure: Figure, shown: Sequence[Look], most: int, partial: bool = False, numbered: bool = True
+) -> None:
     """Below the picture, which it makes room for, in as many columns as the width takes."""
     handles, labels = [tuple(look.artists([], [], numbered)) for look in shown], [look.label for look in shown]
     spacing = {"columnspacing": 1.0, "handletextpad": 0.3, "handlelength": 1.2, "labelspacing": 0.35}

@@ -19,6 +19,7 @@ COLOURS = {  # by family
 }
 OTHER = "#767676"  # of a method without a family
 DASHES = ((0, ()), (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)), (0, (8, 2)), (0, (4, 1, 1, 1, 1, 1)))
+BASE, NEW = ("#0072B2", "o"), ("#D55E00", "^")  # classes with training images, and those without: colour and marker
 CIRCLE, DIAMOND = ("o", 9.0), ("D", 7.5)  # markers, and their sizes in points
 SMALL = 3.0  # of a marker that has no number
 

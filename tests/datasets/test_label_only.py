@@ -3,9 +3,10 @@
 from functools import partial
 
 import pytest
+from dassl.data.datasets import Datum
 
-from datasets import DatasetError
-from datasets.label_only import names_in
+from datasets import DatasetError, label_only
+from datasets.label_only import names_in, split_classes
 from tests.datasets import trees
 from tests.datasets.trees import files
 
@@ -60,3 +61,20 @@ def test_names_that_cannot_be_used_are_refused(names, said, pets):
 def test_it_goes_with_all_classes(pets):
     with pytest.raises(DatasetError, match="SUBSAMPLE_CLASSES is 'base'"):
         load(pets, LABEL_ONLY="boxer", subset="base")
+
+
+def test_of_many_names_each_is_read_a_few_times(monkeypatch):
+    """Not once for each of the others, which takes minutes with 10,000."""
+    read, plain = [], label_only.read_as
+    monkeypatch.setattr(label_only, "read_as", lambda name: read.append(name) or plain(name))
+    names = [f"class {n}" for n in range(300)]
+    assert names_in(",".join(names)) == names
+    train = [Datum(label=label, classname=f"known {label}") for label in range(300)]
+    assert split_classes(train, names)[2] == names
+    assert len(read) <= 2 * 300 + 3 * 300
+
+
+def test_a_message_about_many_names_has_the_first_few():
+    with pytest.raises(DatasetError) as error:
+        names_in(",".join(f"{word} {n}" for n in range(300) for word in ("fox", "FOX")))
+    assert len(str(error.value)) < 200

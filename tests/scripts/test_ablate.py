@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import sys
 
 import ablate
 import pytest
@@ -182,3 +183,58 @@ def test_an_ablation_may_be_under_another_backbone_which_folders_and_table_name(
     with pytest.raises(SystemExit):
         ablate.parse_args([*words, "--backbones", "RN50", "datacomp_b16"])
     assert "--backbone: an ablation is under one" in capsys.readouterr().err
+
+
+def drawn(words: list[str], tmp_path, variants: list[ablate.Variant], reference: str = "as published"):
+    pytest.importorskip("matplotlib")
+    words = [*words, "shapes", "--output", str(tmp_path), "--reference", reference]
+    return ablate.figure_of(ablate.parse_args(words)[0], variants)
+
+
+def points(axes) -> list[float]:
+    """The values that a panel shows, from the top."""
+    markers = [line for line in axes.lines if line.get_marker() in ("o", "D")]
+    return [float(line.get_xdata()[0]) for line in sorted(markers, key=lambda line: line.get_ydata()[0])]
+
+
+def test_a_plot_of_a_paired_ablation_has_h_of_both_protocols_and_clustered_errors(tmp_path):
+    variants = competing(["loss"], tmp_path, {"LOSS split": 2.0})
+    h, change, g, competing_change = drawn(["loss"], tmp_path, variants).axes
+    assert [axes.get_title() for axes in (h, change, g, competing_change)] == ["H", "Δ H", "G", "Δ G"]
+    labels = [label.get_text().replace("\n", " ") for label in h.get_yticklabels()]
+    assert labels == [variant.label for variant in variants]
+    assert points(g)[:2] == pytest.approx([70.5, 73.5])
+    assert len(points(g)) == len(variants) == len(points(competing_change)) + 1  # there is none to itself
+    assert points(competing_change)[0] == pytest.approx(3)
+    (lines,) = competing_change.containers[0].lines[2]
+    assert lines.get_segments()[0][:, 0] == pytest.approx([2, 4])  # 3 ± 1
+    assert {"–", "+3.00"} <= {text.get_text() for text in competing_change.texts}
+
+
+def test_a_plot_of_another_ablation_has_base_to_new_alone(finished, tmp_path):
+    figure = drawn(["kl_weight"], tmp_path, [finished({}), finished({"KL_WEIGHT": 0.1}, higher=10.0)])
+    assert [axes.get_title() for axes in figure.axes] == ["H", "Δ H"]
+    assert figure.get_figwidth() <= 3.3
+    assert "pale: not all runs" in figure.get_supxlabel()  # three of four
+
+
+def test_plots_are_written_beside_the_table(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    competing(["calibration"], tmp_path, {})
+    words = ["calibration", "shapes", "1", "2", "--class-splits", "0", "1", "--output", str(tmp_path)]
+    args, request = ablate.parse_args([*words, "--plot", str(tmp_path / "plots")])
+    ablate.plot(args, request, [ablate.variants_of(request, args.ablation, args.class_splits, "shapes")])
+    files = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert files == ["calibration_shapes_16shots.pdf", "calibration_shapes_16shots.png"]
+    assert files[1] in capsys.readouterr().out
+
+
+def test_without_matplotlib_a_plot_ends_in_what_to_install(finished, tmp_path, monkeypatch, capsys):
+    for name in ("report.looks", "report.figures", "report.variant_figure"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    words = ["kl_weight", "shapes", "--output", str(tmp_path), "--plot", str(tmp_path / "plots")]
+    with pytest.raises(SystemExit) as ended:
+        ablate.plot(*ablate.parse_args(words), [[finished({})]])
+    assert ended.value.code == 2
+    assert "pip install matplotlib" in capsys.readouterr().err

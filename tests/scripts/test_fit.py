@@ -1,6 +1,7 @@
 """Learning from a folder of pictures and names without any, then predicting: what is read and said, bad input."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import clip.model
@@ -8,8 +9,8 @@ import fit
 import numpy as np
 import predict
 import pytest
-import yaml
 import torch
+import yaml
 from PIL import Image
 from protocols import backbones
 
@@ -185,3 +186,19 @@ def test_a_backbone_that_is_none_is_named(content, said, birds, run, tmp_path):
         path.write_bytes(content)
     status, _, err = run(birds, "--backbone", path)
     assert (status, said in err, "Traceback" in err) == (2, True, False), err
+
+
+def test_of_many_classes_the_table_has_the_first_ones(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(fit, "SHOWN", 2)
+
+    class Known:
+        names = ["ant", "bee", "crow"]
+        train, held_back = Counter(dict.fromkeys(names, 4)), Counter()
+
+    fit.report(tmp_path, Known, ["fox", "hoopoe", "jay", "owl"])
+    printed = capsys.readouterr().out
+    assert [name for name in ("ant", "bee", "crow", "fox", "hoopoe", "jay", "owl") if f"\n{name} " in printed] == [
+        *("ant", "bee"),
+        *("fox", "hoopoe"),
+    ]
+    assert "… and 3 more classes" in printed and "results.json" in printed

@@ -1,12 +1,13 @@
 """Plots of runs: which files, and what they show."""
 
 import json
+import math
 import sys
 
 import plots
 import pytest
+from protocols.layout import TEN, train_folder
 from protocols.layout import test_folder as evaluation_folder
-from protocols.layout import train_folder
 from report.blocks import build
 from report.results import load
 
@@ -258,6 +259,218 @@ def test_rows_of_one_trainer_are_named_by_what_differs(write, tmp_path, recipes,
         write("SHIP", "shapes", (60, 50), recipe=recipe)
     (block, *_) = build(load([tmp_path], "base2new"), "base2new")
     assert plots.labels(block.methods) == names
+
+
+@pytest.fixture
+def write_record(tmp_path):
+    """Leaves a run's results.json in a folder below OUTPUT."""
+
+    def write_record(folder, **record) -> None:
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps(record))
+
+    return write_record
+
+
+def test_seen_against_unseen_classes_and_their_differences(write_record, drawn, tmp_path):
+    for trainer, seen, unseen in (("CoOp", 60, 40), ("SHIP", 58, 50)):
+        folder = evaluation_folder(tmp_path, "all", "shapes", 16, trainer, "shapes", 1)
+        write_record(folder, metrics={"accuracy": 50, "seen": seen, "unseen": unseen})
+    figures = drawn("gzsl")
+    assert list(figures) == ["gzsl_scatter_shapes_16shots", "gzsl_differences_16shots"]
+    scatter, bars = figures.values()
+    assert {"Accuracy on seen classes (%)", "Accuracy on unseen classes (%)", "H 50"} <= set(words(scatter))
+    assert [axes.get_title() for axes in bars.axes] == ["Seen", "Unseen", "H"]
+    assert {"−2.0", "+10.0"} <= set(words(bars))
+
+
+@pytest.fixture
+def shifted(write_record, tmp_path):
+    """Runs of dg of many methods, two of which have about the same accuracies."""
+    accuracies = {
+        "CoOp": (60, 40, 30),
+        "CoCoOp": (60.1, 40.2, 30),
+        "ZeroshotCLIP": (50, 45, 20),
+        "SHIP": (70, 60, 50),
+    }
+    for trainer, (source, *targets) in accuracies.items():
+        for seed in (1, 2):
+            write_record(
+                train_folder(tmp_path, "dg", "shapes", 16, trainer, "shapes", seed), metrics={"accuracy": source}
+            )
+            for name, accuracy in zip(("shapes_style", "shapes_dark"), targets, strict=True):
+                folder = evaluation_folder(tmp_path, "target", name, 16, trainer, "shapes", seed)
+                write_record(folder, metrics={"accuracy": accuracy + seed})
+    return accuracies
+
+
+def test_targets_have_rows_and_the_source_a_panel_of_its_own(shifted, drawn):
+    figure = drawn("dg")["dg_shapes_16shots"]
+    source, targets = figure.axes
+    assert (source.get_title("left"), targets.get_title("left")) == ("Source", "Targets")
+    assert [label.get_text() for label in source.get_yticklabels()] == ["shapes"]
+    assert [label.get_text() for label in targets.get_yticklabels()] == ["shapes_style", "shapes_dark", "mean"]
+    shown = [line.get_xdata()[0] for line in targets.lines if line.get_marker() == "D"]
+    assert shown == pytest.approx([61.5, 51.5, 56.5])  # SHIP's
+    assert figure.get_figwidth() <= 3.3
+
+
+def test_methods_of_about_the_same_accuracy_lie_beside_each_other(shifted, drawn):
+    figure = drawn("dg")["dg_shapes_16shots"]
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        markers = [line for line in axes.lines if line.get_marker() in ("o", "D")]
+        places = [axes.transData.transform((line.get_xdata()[0], line.get_ydata()[0])) for line in markers]
+        apart = [math.dist(one, other) for at, one in enumerate(places) for other in places[:at]]
+        assert min(apart) * 72 / figure.dpi > 9  # points, which a marker is wide
+
+
+def test_many_targets_have_panels_with_scales_of_their_own(write_record, drawn, tmp_path):
+    for trainer, more in (("CoOp", 0), ("SHIP", 2)):
+        write_record(train_folder(tmp_path, "xd", "imagenet", 16, trainer, "a", 1), metrics={"accuracy": 70 + more})
+        for place, name in enumerate(TEN):
+            folder = evaluation_folder(tmp_path, "target", name, 16, trainer, "a", 1)
+            write_record(folder, metrics={"accuracy": 20 + 7 * place + more})
+    figure = drawn("xd")["xd_imagenet_16shots"]
+    assert [axes.get_title() for axes in figure.axes] == ["imagenet (source)", *TEN, "mean"]
+    for axes, low in zip(figure.axes[1:], range(20, 90, 7), strict=False):
+        left, right = axes.get_xlim()
+        assert low - 2 < left < low and low + 2 < right < low + 4
+    assert figure.get_figwidth() <= 6.9 and figure.get_figheight() < 9
+
+
+def test_lanes_are_the_first_that_are_free():
+    pytest.importorskip("matplotlib")
+    from report.target_figure import in_lanes
+
+    assert in_lanes([5.0, 1.0, 1.5, 3.0, 2.0], gap=1.0) == [0, 0, 1, 0, 0]
+    assert in_lanes([], gap=1.0) == []
+
+
+@pytest.fixture
+def by_class(write_record, tmp_path):
+    """Two methods on two base and two new classes, with two seeds; of one name there is a base and a new class."""
+    base = {"classnames": ["cat", "crane"], "class_ids": ["0", "1"], "class_list": "X"}
+    every = {"classnames": ["cat", "crane", "crane", "owl"], "class_ids": ["0", "1", "2", "3"], "class_list": "X"}
+    figures = {"CoOp": ((80, 60), (80, 60, 20, 40)), "SHIP": ((80, 50), (80, 50, 60, 20))}
+    for trainer, (trained, tested) in figures.items():
+        for seed in (1, 2):
+            own = (16, trainer, "shapes", seed)
+            names, distinct = base["classnames"], ["cat", "crane (1)", "crane (2)", "owl"]
+            accuracies = {name: value + seed for name, value in zip(names, trained, strict=True)}
+            folder = train_folder(tmp_path, "gzsl", "shapes", *own)
+            write_record(folder, metrics={"accuracy": 1}, per_class_accuracy=accuracies, **base)
+            accuracies = {name: value + seed for name, value in zip(distinct, tested, strict=True)}
+            folder = evaluation_folder(tmp_path, "all", "shapes", *own)
+            metrics = {"accuracy": 1, "seen": 1, "unseen": 1}
+            write_record(folder, metrics=metrics, per_class_accuracy=accuracies, **every)
+    return tmp_path
+
+
+def test_two_methods_by_class_are_means_over_seeds_and_told_apart_by_kind(by_class):
+    from report.by_class import pairs
+
+    blocks = build(load([by_class], "gzsl"), "gzsl")
+    (found,) = pairs(blocks, [("CoOp", ""), ("SHIP", "coop")], load([by_class], "base2new"))
+    points = {(point.name, point.base): (point.one, point.other) for point in found.points}
+    assert found.seeds == 2
+    assert points == {
+        ("cat", True): (81.5, 81.5),
+        ("crane (1)", True): (61.5, 51.5),
+        ("crane (2)", False): (21.5, 61.5),
+        ("owl", False): (41.5, 21.5),
+    }
+
+
+def test_a_point_a_class_with_the_names_of_those_that_differ_most(by_class, capsys):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(SystemExit) as ended:
+        words_given = [str(by_class), "--protocol", "gzsl", "--by-class", "coop", "ship"]
+        plots.main([*words_given, "--to", str(by_class / "plots")])
+    assert ended.value.code == 0
+    assert "classes_gzsl_shapes_CoOp_SHIP_16shots.png" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def versus():
+    """The figure of 40 base and 40 new classes, of which two stand out."""
+    pytest.importorskip("matplotlib")
+    from report.by_class import Point
+    from report.class_figure import versus_figure
+
+    points = [Point(f"class {n}", n % 2 == 0, n + 10, n + 10 + (-1) ** (n // 2)) for n in range(80)]
+    points += [Point("gains", True, 20, 80), Point("loses", False, 90, 30)]
+    return versus_figure(points, "CoOp", "SHIP")
+
+
+def test_names_of_classes_cover_no_other_name_and_are_within_the_picture(versus):
+    from matplotlib.text import Annotation
+
+    (axes,) = versus.axes
+    named = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert {"gains", "loses"} <= {text.get_text() for text in named}
+    versus.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in named]
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
+    frame = axes.get_window_extent()
+    assert all(
+        frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in boxes
+    )
+
+
+def test_base_and_new_classes_differ_in_colour_and_in_shape(versus):
+    (axes,) = versus.axes
+    kinds = {
+        (tuple(crowd.get_facecolor()[0][:3]), len(crowd.get_paths()[0].vertices))
+        for crowd in axes.collections
+        if len(crowd.get_offsets())
+    }
+    colours, shapes = zip(*kinds, strict=True)
+    assert len(set(colours)) == len(set(shapes)) == 2
+    assert {"SHIP is better on", "21 of 41 base classes", "20 of 41 new classes"} <= set(words(versus))
+
+
+def test_classes_at_one_place_make_a_larger_point():
+    pytest.importorskip("matplotlib")
+    from report.by_class import Point
+    from report.class_figure import SIZE, versus_figure
+
+    points = [Point(f"class {n}", True, 0, 0) for n in range(3)] + [Point("other", True, 0, 100)]
+    crowd, *_ = versus_figure(points, "CoOp", "SHIP").axes[0].collections
+    assert sorted(crowd.get_sizes()) == [SIZE, 3 * SIZE]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--protocol", "xd", "--by-class", "coop", "ship"], "--by-class is of the protocols base2new and gzsl"),
+        (["--by-class", "coop", "coop"], "--by-class takes two methods"),
+        (["--by-class", "coop", "shpi"], "Did you mean ship?"),
+    ],
+)
+def test_by_class_says_what_it_takes(options, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        plots.main([str(tmp_path), *options])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_runs_without_accuracies_by_class_are_said_to_be(write, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    write("CoOp", "dtd", (60, 40))
+    write("SHIP", "dtd", (60, 50))
+    with pytest.raises(SystemExit) as ended:
+        plots.main([str(tmp_path), "--by-class", "coop", "ship", "--to", str(tmp_path / "plots")])
+    assert ended.value.code == 2
+    assert "both methods with accuracies by class, coop and ship" in capsys.readouterr().err
+    assert not (tmp_path / "plots").exists()
+
+
+def test_ship_on_another_method_is_named_after_both(write, tmp_path):
+    write("CoOp", "dtd", (60, 40))
+    write("SHIP", "dtd", (60, 50), recipe="vit_b16_tip_adapter_f")
+    (block, *_) = build(load([tmp_path], "base2new"), "base2new")
+    assert [plots.full_name(method, block.methods) for method in block.methods] == ["CoOp", "Tip-Adapter-F + SHIP"]
 
 
 def test_files_come_as_png_and_pdf(write, tmp_path, capsys):

@@ -375,6 +375,20 @@ def test_each_stage_has_curves_of_its_own_and_its_last_means_in_the_results(ship
     assert trained["SHIP"]["loss"] == pytest.approx(events.Scalars("train/loss")[-1].value, rel=1e-4)
 
 
+def test_curves_count_the_steps_of_their_stage_and_figures_the_epochs(ship, tmp_path):
+    """What trackers that read TensorBoard show: no two values of a curve at one step, and no curve of two stages."""
+    ship().train()
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    events.Reload()
+    steps = {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    stages = {tag.partition("/")[0] for tag in steps}
+    assert stages == {"PromptVAE", "train", "test"}
+    assert all(found == [0, 1, 2] for tag, found in steps.items() if tag.startswith("PromptVAE/"))
+    assert all(found == list(range(6)) for tag, found in steps.items() if tag.startswith("train/"))
+    assert all(len(found) == 1 for tag, found in steps.items() if tag.startswith("test/"))
+    assert "test/accuracy" in steps
+
+
 def test_number_of_loader_workers_does_not_change_a_run(ship, tmp_path):
     found = []
     for workers in (1, 2):

@@ -29,11 +29,10 @@ def run_record(
 ) -> dict:
     """The record of one evaluation; predicted and true labels (N,) index the class names."""
     classes, right = Classes.of(classnames), predicted == labels
-    per_class = {
-        name: round(100.0 * right[labels == label].float().mean().item(), 4)
-        for label, name in enumerate(classes.distinct())
-        if (labels == label).any()
-    }
+    count = torch.bincount(labels.cpu(), minlength=len(classes))
+    shares = torch.bincount(labels[right].cpu(), minlength=len(classes)).float() / count.float()
+    figures = zip(classes.distinct(), shares.tolist(), count.tolist(), strict=True)
+    per_class = {name: round(100.0 * share, 4) for name, share, images in figures if images}
     return {
         "format": FORMAT,
         "trainer": cfg.TRAINER.NAME,

@@ -126,3 +126,13 @@ def test_a_method_that_needs_images_of_all_classes_says_so_of_a_long_tail(train_
     done = train_py("TipAdapter", "run", "DATASET.LONGTAIL", 0.3, classes="all")
     assert done.status == 2
     assert "knows nothing of classes without images, and there are 2" in done.stderr
+
+
+def test_accuracies_of_many_classes_are_those_of_each_by_itself(ship):
+    generator = torch.Generator().manual_seed(0)
+    predicted, labels = (torch.randint(50, (3000,), generator=generator) for _ in range(2))
+    predicted[::3], names = labels[::3], [f"class {n}" for n in range(60)]
+    record = run_record(ship(*COOP).cfg, {"accuracy": 50}, names, predicted, labels)
+    right = predicted == labels
+    alone = {name: round(100 * right[labels == n].float().mean().item(), 4) for n, name in enumerate(names[:50])}
+    assert record["per_class_accuracy"] == alone
