@@ -207,7 +207,8 @@ def reconstruction(inspected: Inspected) -> dict[str, Any]:
         }
         for label in pictures.labels.unique().tolist()
     ]
-    return {"by_class": rows, "means": means_by_part(rows, ("reconstruction", "template"))}
+    means = means_by_part(rows, ("reconstruction", "template"))
+    return {"by_class": rows, "means": means, "gap": inspected.vae.gap is not None}
 
 
 # --- what is synthesized

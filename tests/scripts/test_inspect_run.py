@@ -208,6 +208,17 @@ def test_ship_is_looked_at_with_pictures_of_both_halves_after_training(ship_page
     assert "picture not readable" not in text
 
 
+def test_a_synthesis_without_a_vae_is_judged_by_what_it_makes(made, call, tiny_clip, tmp_path):
+    train(made, tiny_clip, "SHIP", tmp_path / "text", *SHORT, "TRAINER.SHIP.SYNTHESIS", "text")
+    assert call(tmp_path / "text", "--map", "pca")[0] == 0
+    found = numbers_beside(tmp_path / "text/report.html")["ship"]
+    assert (found["words"], found["latent"], found["walk"]) == (None, None, None)
+    for row in found["spread"]["by_class"]:  # what it makes is the template's text feature
+        assert row["mean"] == pytest.approx(row["template"], abs=1e-5)
+        assert row["variance"] == pytest.approx(0, abs=1e-6)
+    assert "no PromptVAE is trained" in (tmp_path / "text/report.html").read_text()
+
+
 def test_curves_are_those_that_training_left(made, ship_page):
     numbers, record = numbers_beside(ship_page), json.loads((made.ship / "results.json").read_text())
     stages = {
