@@ -43,7 +43,7 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
         if y.dtype.kind == "f":
             check_classification_targets(y)  # which says what is wrong with numbers that are no classes
         self.classes_, labels = sorted_classes(y)
-        return torch.from_numpy(X), labels, names_of(list(map(str, self.classes_)))
+        return torch.tensor(X), labels, names_of(list(map(str, self.classes_)))
 
     def _train(
         self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object
@@ -60,7 +60,7 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
         """(N, C), in fp64 on the CPU."""
         check_is_fitted(self, "method_")
         X = validate_data(self, plain(X), dtype=np.float32, reset=False)
-        return self.method_.predict(torch.from_numpy(X).to(self.clip.backbone.device)).double().cpu()
+        return self.method_.predict(torch.tensor(X, device=self.clip.backbone.device)).double().cpu()
 
     def decision_function(self, X: Features) -> np.ndarray:
         """Logits (N, C) in the order of `classes_`; of two classes (N,), by how much the second's is larger.

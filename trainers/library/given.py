@@ -44,7 +44,7 @@ def feature_tensor(features: Features, backbone: Backbone) -> Tensor:
     """Features (N, D) in fp32, on the CPU, not normalized again; raises ValueError where D is not the backbone's."""
     array = check_array(plain(features), dtype=np.float32)
     check_width(array.shape[1], backbone)
-    return torch.from_numpy(array)
+    return torch.tensor(array)
 
 
 def check_width(width: int, backbone: Backbone) -> None:

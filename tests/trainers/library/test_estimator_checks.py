@@ -83,7 +83,6 @@ def expected_to_fail(estimator: Classifier | Synthesized) -> dict[str, str]:
     return EXPECTED["Synthesized" if isinstance(estimator, Synthesized) else estimator.method]
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @parametrize_with_checks([COOP, PROBE, SHIP_ON_PROBE], expected_failed_checks=expected_to_fail)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
