@@ -32,9 +32,10 @@ from trainers.blocks.errors import InputError
 VIEWS = 4  # of each picture, encoded once
 TEST_BATCH = 16  # pictures encoded at once
 STEPS = 4  # an epoch, with few pictures: batches are as large as that needs
-RESOLUTION, RESOLUTIONS = 224, {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}  # CLIP's own
 SMALLEST = 8  # batch, where there are so many pictures
 SHOWN = 100  # classes with pictures that the table at the end has, and as many without
+USUAL = 224  # height and width of pictures, but for these of CLIP's models
+RESOLUTIONS = {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -219,7 +220,7 @@ def resolution_of(backbone: str) -> int:
     from trainers.blocks.clip.files import file_of
 
     if backbone in clip.available_models():
-        return RESOLUTIONS.get(backbone, RESOLUTION)
+        return RESOLUTIONS.get(backbone, USUAL)
     try:
         return resolution_in(file_of(backbone))
     except Exception:  # no plain state dict in OpenAI's layout: the loader takes it, or says what is wrong with it

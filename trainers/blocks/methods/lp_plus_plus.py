@@ -69,13 +69,12 @@ class LPplusplus(FeatureClassifier):
         """Trains again, and keeps the head of the best accuracy; the latest of those that are equally good."""
         if not self.options.SEARCH:
             return
-        rows = self.trained_among.find(self.classes)
         best, chosen, at = -1, None, 0
-        for step, (weight, bias, text_weight) in enumerate(self.steps(), start=1):
-            logits = self.head_logits(features, self.text_features, weight[rows], bias[rows], text_weight[rows])
-            right = int((logits.argmax(dim=-1) == labels).sum())
+        for step, head in enumerate(self.steps(), start=1):
+            self.keep(head)
+            right = int((self(features).argmax(dim=-1) == labels).sum())
             if right >= best:
-                best, chosen, at = right, (weight.clone(), bias.clone(), text_weight.clone()), step
+                best, chosen, at = right, tuple(part.clone() for part in head), step
         self.keep(chosen)
         print(f"Searched on {len(labels)} validation images: step {at}, accuracy {100 * best / len(labels):.2f}%")
 

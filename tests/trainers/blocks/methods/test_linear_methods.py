@@ -66,6 +66,16 @@ def test_lp_plus_plus_without_a_search_keeps_its_last_step(made):
     assert torch.equal(classifier.learned.weight, before)
 
 
+def test_lp_plus_plus_searches_among_classes_without_images_too(made, capsys):
+    classifier = lp(made, STEPS=30)
+    features, labels = made["val"]
+    with classifier.among([*NAMES, *NEW_NAMES]):
+        classifier.tune(features, labels)
+        right = (classifier.predict(features).argmax(dim=-1) == labels).float().mean()
+    assert f"accuracy {100 * right:.2f}%" in capsys.readouterr().out
+    assert len(classifier.learned.weight) == len(NAMES)
+
+
 def test_lp_plus_plus_leaves_classes_without_images_their_text_feature(made):
     classifier = lp(made, STEPS=30)
     features = made["test_new"][0]
