@@ -32,7 +32,7 @@ class MethodRuns:
         return sorted({run.id.recipe for run in self.runs})
 
     def label(self, dataset: str | None = None) -> str:
-        """The recipe, on a dataset where one is given, calibration, and the folder where that tells two rows apart."""
+        """The recipe, on a dataset where one is given, calibration, and the folder if that tells two rows apart."""
         here = most_frequent([run.id.recipe for run in self.runs if run.id.dataset == dataset])
         label = ", ".join(filter(None, (here or self.recipe, self.calibration)))
         return f"{label} ({self.place})" if self.place else label
