@@ -29,3 +29,7 @@ with cuda_left_closed():
 with suppress(ImportError):
     import torch._dynamo
     import torch.utils.tensorboard  # noqa: F401
+
+from trainers.blocks.clip.prompts import tokenizer  # noqa: E402 - train makes `clip` importable
+
+tokenizer()  # every run needs it, and it takes a while to build

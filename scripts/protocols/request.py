@@ -86,10 +86,17 @@ def add_options(parser: argparse.ArgumentParser, seeds: str = "1 2 3") -> None:
 
 
 def read_request(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, seeds: Sequence[int] = (1, 2, 3)
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    seeds: Sequence[int] = (1, 2, 3),
+    methods: Sequence[str] = COMPARED,
 ) -> tuple[argparse.Namespace, Request]:
-    """The arguments, and what they ask for; ends the program with status 2 where something does not fit."""
+    """The arguments, and what they ask for; ends the program with status 2 where something does not fit.
+
+    `seeds` and `methods` are those that are taken where none are named.
+    """
     args = parser.parse_intermixed_args(argv)
+    args.methods = args.methods or list(methods)
     (names, numbers, pairs), (more, further, others) = split_words(args.words), split_words(args.rest)
     datasets = unique([*names, *more, *(args.datasets or ())])
     pairs = [*args.pairs, *pairs, *others]
@@ -148,7 +155,7 @@ def check_pairs(pairs: Sequence[str]) -> None:
 def chosen_methods(args: argparse.Namespace, datasets: Sequence[str]) -> tuple[Method, ...]:
     """Baselines, then what is asked for with the recipe that is asked for. Raises MethodError."""
     baselines = [find_method(name) for name in BASELINES] if args.with_baselines else []
-    methods = expand(args.methods or COMPARED, datasets, args.recipe)
+    methods = expand(args.methods, datasets, args.recipe)
     return tuple({method.name: method for method in (*baselines, *methods)}.values())
 
 

@@ -15,6 +15,9 @@ def notes(blocks: Sequence[Block], bold: bool) -> list[str]:
     lines = list(_on_means(blocks))
     if any(cell.mean is not None and cell.note for cell in cells):
         lines.append("(n of N): seeds that have the figure; such a cell is neither compared nor best.")
+    calibrations = sorted({method.calibration for block in blocks for method in block.methods} - {""})
+    if calibrations:
+        lines.append(f"{', '.join(calibrations)}: TRAINER.GZSL.CALIBRATION, a penalty on seen classes' logits.")
     own = [block for block in blocks if not block.is_across]
     references = sorted({block.reference.recipe for block in own if block.reference and block.compares})
     if references:

@@ -11,6 +11,7 @@ from pathlib import Path
 from protocols.layout import FAILURE, RECORD, RunId, find_runs, logs_of, source_named_in
 
 EXACT_LOG, ROUNDED_LOG, VALIDATION = "†", "‡", "§"
+COST, HELD_OUT = "cost", "held_out"  # values of TRAINER.GZSL.CALIBRATION
 MARKS = {
     EXACT_LOG: "from log.txt, by its counts of images",
     ROUNDED_LOG: "from log.txt, which gives one decimal",
@@ -29,6 +30,7 @@ class Outcome:
     marks: str = ""  # of MARKS
     reason: str = ""
     source: str = ""  # the dataset that the model of an xd or dg test was trained on, where the record says
+    calibration: str = ""  # of seen classes against unseen ones, where both compete
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def read_record(path: Path) -> Outcome:
         if not math.isfinite(metrics["accuracy"]):
             raise ValueError(f"accuracy is {metrics['accuracy']}")
         marks = VALIDATION if record.get("split") == "val" else ""
-        return Outcome("complete", metrics, marks, source=source_named_in(_model(record)))
+        source, calibration = source_named_in(_model(record)), _calibration(record) if "seen" in metrics else ""
+        return Outcome("complete", metrics, marks, source=source, calibration=calibration)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         return Outcome("unreadable", reason=f"{path} cannot be read ({type(error).__name__}: {error})")
 
@@ -78,6 +81,14 @@ def _model(record: dict) -> str:
     """The folder of the training that an xd or dg test rests on."""
     trainers = (record.get("config") or {}).get("TRAINER") or {}
     return str(record.get("model") or (trainers.get("SHIP") or {}).get("SOURCE") or "")
+
+
+def _calibration(record: dict) -> str:
+    """How the penalty on seen classes was chosen, as a table says it; empty without one."""
+    keys = ((record.get("config") or {}).get("TRAINER") or {}).get("GZSL") or {}
+    if keys.get("CALIBRATION") == HELD_OUT:
+        return HELD_OUT
+    return f"{COST} {cost:g}" if (cost := keys.get("CALIBRATION_COST")) else ""
 
 
 def read_log(path: Path) -> Outcome:

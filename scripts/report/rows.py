@@ -21,6 +21,7 @@ class MethodRuns:
     recipe: str
     runs: Sequence[RunResult]
     place: str = ""  # its OUTPUT folder, where another row has the same runs
+    calibration: str = ""  # that all its runs have, see Outcome
 
     def select(self, **wanted: object) -> list[RunResult]:
         """The runs whose identity has these values, such as dataset and part."""
@@ -31,34 +32,35 @@ class MethodRuns:
         return sorted({run.id.recipe for run in self.runs})
 
     def label(self, dataset: str | None = None) -> str:
-        """The recipe, on a dataset where one is given, and the folder where that tells two rows apart."""
+        """The recipe, on a dataset where one is given, calibration, and the folder if that tells two rows apart."""
         here = most_frequent([run.id.recipe for run in self.runs if run.id.dataset == dataset])
-        return f"{here or self.recipe} ({self.place})" if self.place else here or self.recipe
+        label = ", ".join(filter(None, (here or self.recipe, self.calibration)))
+        return f"{label} ({self.place})" if self.place else label
 
 
 def methods_of(runs: Iterable[RunResult]) -> list[MethodRuns]:
     """Rows in the order of protocols.methods, by family and year; SHIP last, in the order of what it is on.
 
-    Recipes that differ in epochs or dataset make one row unless they meet in a dataset; the same run under two OUTPUT
-    folders makes two rows, which then name the folder.
+    Recipes that differ in epochs or dataset make one row unless they meet in a dataset; each calibration has a row
+    of its own; the same run under two OUTPUT folders makes two rows, which then name the folder.
     """
     found = []
     for group in _split(list(runs), (_family, _recipe, _place)):
         recipe = most_frequent([run.id.recipe for run in group])
-        found.append(MethodRuns(group[0].id.trainer, recipe, group))
-    twice = Counter((method.trainer, method.recipe) for method in found)
+        found.append(MethodRuns(group[0].id.trainer, recipe, group, calibration=group[0].outcome.calibration))
+    twice = Counter((method.trainer, method.recipe, method.calibration) for method in found)
     for index, method in enumerate(found):
-        if twice[method.trainer, method.recipe] > 1:
+        if twice[method.trainer, method.recipe, method.calibration] > 1:
             found[index] = replace(method, place=str(method.runs[0].output))
     return sorted(found, key=_rank)
 
 
 def _family(run: RunResult) -> tuple:
-    return run.id.trainer, EPOCHS_OR_DATASET.sub("", run.id.recipe)
+    return run.outcome.calibration, run.id.trainer, EPOCHS_OR_DATASET.sub("", run.id.recipe)
 
 
 def _recipe(run: RunResult) -> tuple:
-    return run.id.trainer, run.id.recipe
+    return run.outcome.calibration, run.id.trainer, run.id.recipe
 
 
 def _place(run: RunResult) -> tuple:
@@ -87,7 +89,7 @@ def _clash(runs: Sequence[RunResult]) -> bool:
 def _rank(method: MethodRuns) -> tuple:
     known = TRAINERS.index(method.trainer) if method.trainer in TRAINERS else len(TRAINERS)  # others follow
     carrier = CLASSIFIERS.index(classifier_in(method.recipe)) if method.trainer == METHODS[SHIP].trainer else 0
-    return known, method.trainer, carrier, len(method.recipe), method.recipe
+    return known, method.trainer, carrier, len(method.recipe), method.recipe, method.calibration
 
 
 def most_frequent(names: Sequence[str]) -> str:

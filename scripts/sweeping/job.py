@@ -23,7 +23,7 @@ for module in (sys.modules[__name__], stopping, warm):
     cloudpickle.register_pickle_by_value(module)
 
 ISOLATED = (signal.SIGINT, signal.SIGHUP)  # a terminal's go to all its processes; the sweep itself stops its jobs
-POLL = 0.2  # seconds
+POLL = 0.05  # seconds
 KILLED_WITHIN = 600  # seconds after SIGTERM; SLURM's KillWait and GraceTime are mostly below
 
 

@@ -36,7 +36,7 @@ def gpus() -> list[str]:
 class LocalMachine:
     """Up to `jobs` processes; by default one a GPU or, without GPUs, one a core, but no more than there are runs."""
 
-    patience, poll, at_once, keeps_jobs, how_to_cancel = 0.0, 0.2, True, False, ""
+    patience, poll, at_once, keeps_jobs, how_to_cancel = 0.0, 0.05, True, False, ""
 
     def __init__(self, folder: Path, jobs: int | None, runs: int) -> None:
         self.folder, self.numbers = folder, itertools.count(1)

@@ -34,3 +34,13 @@ def stub_run(output: Path, name: str, *options: object, model: Run | None = None
     return StubRun(
         METHODS["coop"], Recipe(name, ()), "shapes", "base", 16, 1, output / "stubs" / name, output, **settings
     )
+
+
+def stands_for_train(monkeypatch, *options: object) -> None:
+    """Has all runs call stub_train.py, with the options."""
+
+    def command(run: Run, force: bool = False) -> list[str]:
+        return [sys.executable, str(STUB), str(run.folder), *["--force"] * force, *map(str, options)]
+
+    monkeypatch.setattr(Run, "command", command)
+    monkeypatch.setattr(Run, "conflicts", lambda run, record: [])  # its records say nothing of settings

@@ -60,4 +60,4 @@ for epoch in range(1 + sum(line.startswith("epoch") for line in before), args.ep
         print(f"Stopped by {signal.Signals(asked[0]).name}; the same command goes on after epoch {epoch}")
         sys.exit(128 + asked[0])
 note("end")
-results.write_text(json.dumps({"metrics": {"accuracy": 50.0}, "config": {}}), encoding="utf-8")
+results.write_text(json.dumps({"metrics": {"accuracy": 50.0}, "config": {}, "training": {}}), encoding="utf-8")

@@ -19,7 +19,7 @@ from sweeping.local import LocalMachine
 from sweeping.tasks import State, plan_lines, tasks_of
 from sweeping.view import View
 
-from tests.scripts.stub_runs import stub_run
+from tests.scripts.stub_runs import stands_for_train, stub_run
 
 FOREVER = ("--epochs", 3, "--wait-at", 2)
 
@@ -221,3 +221,45 @@ def test_train_py_runs_and_its_table_is_printed(pets, tiny_clip, tmp_path, capsy
     printed = capsys.readouterr().out
     assert "(0 waiting, 0 running, 1 of 1 done, 0 failed)" in printed
     assert "oxford_pets" in printed.split("ZeroshotCLIP")[-2]
+
+
+ABLATIONS = ("shapes", "--ablations", "bias", "calibration", "--seeds", "1", "--class-splits", "1")
+
+
+def test_ablations_are_planned_with_their_class_splits_and_shared_runs_once(tmp_path, capsys):
+    sweep.main([*ABLATIONS, "--output", str(tmp_path / "out"), "--dry-run"])
+    lines = capsys.readouterr().out.splitlines()
+    # bias: 2 rows of 2 runs; calibration adds to the published row its gzsl test, 3 rows of 3 runs, 2 tests
+    assert lines[-1] == "16 runs: 0 complete, 16 to run"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ablations_are_run_and_their_tables_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(local, "WarmProcess", partial(WarmProcess, modules=()))
+    stands_for_train(monkeypatch)
+    with pytest.raises(SystemExit) as ended:
+        sweep.main(["shapes", "1", "--ablations", "lr", "bias", "--class-splits", "1", "--output", str(tmp_path)])
+    assert ended.value.code == 0
+    _, lr, bias = capsys.readouterr().out.split("\n\n")
+    assert lr.startswith("shapes, 16 shots, base-to-new, lr") and "over seeds 1 and class splits 1" in lr
+    assert bias.startswith("shapes, 16 shots, base-to-new, bias")
+    assert len(list(tmp_path.glob("ablations/*/draw1/base2new/*/shapes/*/*/*/seed1/results.json"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--ablations", "nothing"], "--ablations nothing: there are synthesis, kl_weight"),
+        (["--ablations", "loss", "--methods", "cocoop"], "name the methods that it is on by --on"),
+        (["--ablations", "loss", "--protocol", "gzsl"], "leave it out"),
+        (["--ablations", "loss", "--on", "koop"], "Did you mean"),
+        (["--ablations", "bias", "--reference", "CoOp"], "--reference is of the ablations loss"),
+        (["--class-splits", "1"], "--class-splits and --reference are for --ablations"),
+    ],
+)
+def test_what_does_not_fit_ablations_is_refused_and_nothing_is_written(words, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        sweep.main(["shapes", "--output", str(tmp_path / "out"), *words])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

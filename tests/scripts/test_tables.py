@@ -124,6 +124,28 @@ def test_longtail_shows_groups_and_accuracy(write, tmp_path):
     assert (first["none"], first["accuracy_std"]) == ("20.0000", "5.0000")
 
 
+def test_gzsl_has_a_row_for_each_calibration_and_differences_are_to_coop_without(tmp_path):
+    calibrations = {
+        "a": {},
+        "b": {"CALIBRATION_COST": 1.0},
+        "c": {"CALIBRATION": "held_out"},
+    }
+    for index, (output, keys) in enumerate(calibrations.items()):
+        for trainer in ("CoOp", "SHIP"):
+            folder = evaluation_folder(tmp_path / output, "all", "cub", 16, trainer, "r", 1)
+            folder.mkdir(parents=True)
+            metrics = {"accuracy": 50, "seen": 60 - index, "unseen": 60 - index}
+            config = {"TRAINER": {"GZSL": {"CALIBRATION": "cost", **keys}}}
+            (folder / "results.json").write_text(json.dumps({"metrics": metrics, "config": config}))
+    table = table_of([tmp_path / name for name in "abc"], "gzsl")
+    lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if line.startswith(("CoOp", "SHIP"))]
+    labels = ["r", "r, cost 1", "r, held_out"]
+    assert [line[:2] for line in lines] == [[name, label] for name in ("CoOp", "SHIP") for label in labels]
+    assert [line[4] for line in lines] == ["60.00", "59.00", "58.00"] * 2
+    assert "difference to CoOp (r), in points" in table
+    assert "cost 1, held_out: TRAINER.GZSL.CALIBRATION" in table
+
+
 def test_xd_shows_source_targets_and_their_mean(write, tmp_path):
     for trainer, accuracy in (("CoOp", 60), ("SHIP", 64)):
         write("train", "imagenet", [70, 72], trainer=trainer, protocol="xd")

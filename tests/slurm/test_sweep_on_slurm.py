@@ -32,9 +32,9 @@ def sweep_of(tmp_path):
 
     def prepare(*runs) -> Sweep:
         words = ["--datasets", "shapes", "--output", str(tmp_path), "--executor", "slurm", "--cpus", "1"]
-        (args, _), tasks, folder = sweep.parse_args([*words, "--time", "30"]), tasks_of(runs), SweepFolder(tmp_path)
+        (args, *_), tasks, folder = sweep.parse_args([*words, "--time", "30"]), tasks_of(runs), SweepFolder(tmp_path)
         folder.path.mkdir(exist_ok=True)
-        return Sweep(tasks, sweep.backend(args, folder, len(runs)), folder, View(tasks))
+        return Sweep(tasks, sweep.backend(args, folder.jobs, len(runs)), folder, View(tasks))
 
     return prepare
 

@@ -40,6 +40,7 @@ def ship(ship):
 def every_epoch_is_written(monkeypatch):
     """However quickly the next one follows."""
     monkeypatch.setattr(resume, "SHARE", float("inf"))
+    monkeypatch.setattr(resume, "APART", 0.0)
 
 
 def killed(trainer, step: int) -> None:

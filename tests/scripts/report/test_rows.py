@@ -1,5 +1,6 @@
 """Which runs make one row."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def test_recipes_that_meet_in_a_dataset_make_a_row_each():
 def test_the_same_run_in_two_folders_makes_two_rows_that_name_them():
     assert [row.label() for row in methods_of([run("r", output="a"), run("r", output="b")])] == ["r (a)", "r (b)"]
     assert [row.label() for row in methods_of([run("r"), run("r", seed=2, output="b")])] == ["r"]
+
+
+def test_runs_of_another_calibration_are_a_row_of_their_own_whatever_dataset_they_are_of():
+    held_out = replace(run("r", "eurosat"), outcome=Outcome("complete", calibration="held_out"))
+    assert [row.label("eurosat") for row in methods_of([held_out, run("r", "dtd")])] == ["r", "r, held_out"]
 
 
 def test_methods_stand_in_the_usual_order():

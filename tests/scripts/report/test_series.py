@@ -3,7 +3,7 @@
 import statistics
 
 import pytest
-from report.series import Series, average, harmonic, harmonic_cell
+from report.series import Series, average, clustered_error, harmonic, harmonic_cell
 
 
 def test_h_is_that_of_the_means_and_its_deviation_that_of_the_seeds():
@@ -50,3 +50,16 @@ def test_an_average_without_a_dataset_is_none():
     cell = average([Series({1: 10.0}), Series()]).cell(1)
     assert (cell.mean, cell.note) == (None, "1 of 2 datasets")
     assert average([Series({1: 10.0}), Series({2: 10.0})]).cell(2).note == "no seed has all"
+
+
+def test_clustered_error_is_that_of_the_means_of_the_class_splits_where_all_have_as_many_seeds():
+    values = {(split, seed): [1.0, 2.0, 6.0][split] + 0.1 * seed for split in range(3) for seed in range(4)}
+    expected = statistics.stdev([1.15, 2.15, 6.15]) / 3**0.5
+    assert clustered_error(values) == pytest.approx(expected)
+    assert clustered_error(values) > 1.9 * statistics.stdev(values.values()) / 12**0.5  # as if all were independent
+
+
+def test_clustered_error_of_splits_with_unlike_numbers_of_seeds_by_hand():
+    values = {(0, 1): 1.0, (0, 2): 3.0, (1, 1): 8.0}  # mean 4: sums −4 and 4
+    assert clustered_error(values) == pytest.approx((2 / 1 * (16 + 16)) ** 0.5 / 3)
+    assert clustered_error({(0, 1): 1.0, (0, 2): 3.0}) is None

@@ -4,7 +4,6 @@ A file is the SHA-256 of what follows in hexadecimal and a line feed; one line o
 and the state, tensors and plain values, as torch.save writes them.
 """
 
-import copy
 import hashlib
 import io
 import json
@@ -20,11 +19,13 @@ import torch
 from ..errors import InputError
 from .files import replace_file
 from .memory import is_out_of_memory
+from .state import copied
 
 FOLDER, FAILED = "resume", "failed"  # under the output folder
 FORMAT = 1
 COUNT = 2  # states that are on disk at a time
 SHARE = 0.1  # of the time, at most, that writing may take
+APART = 1.0  # seconds between two states on disk, at least
 
 
 class SavedState(NamedTuple):
@@ -128,8 +129,8 @@ def write_failed(output: str | Path, saved: SavedState) -> str:
 class StateSaver:
     """Saves the state after each epoch: on disk every so many, in memory in between.
 
-    Writing takes at most a tenth of the time: an epoch that ends too soon after is not written unless it is a
-    stage's last. `flush` writes what is in memory.
+    Writing takes at most a tenth of the time, and waits for a second after: an epoch that ends too soon is not
+    written unless it is a stage's last. `flush` writes what is in memory.
     """
 
     def __init__(self, output: str | Path, every: int) -> None:
@@ -145,14 +146,14 @@ class StateSaver:
         if last or (about["epoch"] % self.every == 0 and time.monotonic() >= self.not_before):
             self.write(SavedState(about, state))
         else:
-            self.unwritten, self.newest = SavedState(about, copy.deepcopy(state)), about
+            self.unwritten, self.newest = SavedState(about, copied(state)), about
 
     def write(self, saved: SavedState) -> None:
         start = time.monotonic()
         self.folder.write(saved)
         self.unwritten, self.newest = None, saved.about
         end = time.monotonic()
-        self.not_before = end + (end - start) / SHARE
+        self.not_before = end + max(APART, (end - start) / SHARE)
 
     def flush(self) -> None:
         if self.unwritten:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,12 @@ class ResumableTrainer(EpochTrainer):
     def about(self, epoch: int) -> dict[str, Any]:
         """Which state `state` is: that after so many epochs of the stage."""
         position = {"stage": self.stage.title, "epoch": epoch, "epochs": self.stage.epochs}
-        about = {"config": to_plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
-        return {**position, **about, "numerics": self.numerics.in_effect}
+        return {**position, **self.identity, "numerics": self.numerics.in_effect}
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What tells the run from others; made once, as it takes a while."""
+        return {"config": to_plain(self.cfg), "hash": config_hash(self.cfg, self.sources), "sources": self.sources}
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""

@@ -1,0 +1,1 @@
+"""SHIP's ablations: what each of them changes, its runs, its table."""
