@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..blocks.clip.backbone import Backbone, load_backbone
+from ..blocks.clip.preprocessing import MEAN, STD, take_preprocessing
 from ..blocks.clip.prompts import DEFAULT_TEMPLATE
 from ..blocks.clip.wording import Wording
 from ..blocks.engine.images import read_image
@@ -19,7 +20,6 @@ from ..blocks.features.batches import FullBatches, extract_alone
 from ..blocks.run.randomness import own_random_numbers
 from .settings import base_config
 
-MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]  # of CLIP's training images
 Picture = str | Path | Image.Image
 
 
@@ -28,9 +28,10 @@ class Clip:
 
     def __init__(self, name: str, backbone: Backbone) -> None:
         self.name, self.backbone = name, backbone
-        size = backbone.resolution
-        pixels = {"INPUT.PIXEL_MEAN": MEAN, "INPUT.PIXEL_STD": STD, "INPUT.INTERPOLATION": "bicubic"}
-        cfg = base_config(**pixels, **{"INPUT.SIZE": (size, size)})
+        cfg = base_config(
+            **{"INPUT.PIXEL_MEAN": list(MEAN), "INPUT.PIXEL_STD": list(STD), "INPUT.INTERPOLATION": "bicubic"}
+        )
+        take_preprocessing(cfg, backbone.preprocessing)
         with redirect_stdout(io.StringIO()):
             self.transform = build_transform(cfg, is_train=False)
 

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..blocks.clip.class_names import check_class_names
-from ..blocks.clip.prompts import tokenizer
 from ..blocks.errors import InputError, did_you_mean
 from ..blocks.methods import METHODS
 from ..blocks.training.from_features import on_features
@@ -76,7 +75,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y.astype(str), return_inverse=True)
         if len(self.classes_) < 1 + (type(self) is Classifier):
             raise InputError(f"There is one class only: {self.classes_[0]}.")
-        check_class_names(self.classes_.tolist(), tokenizer())
+        check_class_names(self.classes_.tolist(), self.clip.backbone.tokenizer)
         self.n_features_in_ = features.shape[1]
         return features, torch.from_numpy(labels)
 
@@ -130,7 +129,7 @@ class Synthesized(Classifier):
         both = sorted(set(known) & set(new))
         if both or not new:
             raise InputError(f"new_classnames is {new}; it should name classes of which y has no features.")
-        check_class_names(new, tokenizer())
+        check_class_names(new, self.clip.backbone.tokenizer)
         keys = {**base.keys(), **self.ship.keys(), "TRAINER.SHIP.CLASSIFIER": base.method}
         cfg = checked(base_config(**run_keys(self.clip, "SHIP", base.seed) | keys))
         parts = {}

@@ -70,7 +70,7 @@ class TextResiduals(FeatureClassifier):
     @torch.no_grad()
     def encoded(self, classnames: Classes) -> Tensor:
         text = self.backbone.text
-        tokens = [tokenize(template, classnames, text.window).to(text.device) for template in self.templates()]
+        tokens = [tokenize(template, classnames, text.tokenizer).to(text.device) for template in self.templates()]
         return torch.stack([text.encode_tokens(rows).float() for rows in tokens])
 
     def classes_changed(self, classnames: Sequence[str]) -> None:

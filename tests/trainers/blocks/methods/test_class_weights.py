@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from trainers.blocks.clip.prompts import IMAGENET_TEMPLATES, tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.errors import InputError
 from trainers.blocks.features.batches import FeatureBank, ImageFeatures
 from trainers.blocks.methods import METHODS
@@ -28,7 +29,7 @@ def bank(features) -> FeatureBank:
 
 
 def raw_text(backbone, template: str, names: list[str]) -> torch.Tensor:
-    return backbone.model.encode_text(tokenize(template, names, 77)).detach()
+    return backbone.model.encode_text(tokenize(template, names, clip_tokenizer())).detach()
 
 
 def moved(classifier, scale: float = 1.0):
