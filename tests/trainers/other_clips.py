@@ -12,10 +12,13 @@ import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
 
+from tests.golden.make_inputs import CLASSES
+
 RESOLUTION = 32
 VISION = {"image_size": RESOLUTION, "layers": 2, "width": 64, "patch_size": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3}
-WORDS = "a photo of cat dog bad the large in video game art one x".split()
+WORDS = "a photo of cat dog bad the large in video game art one x , type pet".split()
+WORDS += CLASSES
 
 
 class Other(NamedTuple):

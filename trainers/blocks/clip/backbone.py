@@ -1,6 +1,7 @@
 """A frozen CLIP, of whatever family, as this project uses it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from clip.model import CLIP
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..run.files import OPEN_CLIP, TRANSFORMERS
+from ..run.randomness import restored_random_state
 from . import files, from_open_clip, from_transformers, openai
 from .parts import Parts
 from .preprocessing import Preprocessing
@@ -96,7 +98,9 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     Raises InputError if the name is unknown, or the file is missing, truncated or not such a model.
     """
     family, rest = family_of(name)
-    parts, fingerprint = family.load(rest, precision, activation)
+    # those of OpenAI's layout have always drawn random numbers as they are built, and runs' figures follow from that
+    with nullcontext() if family is openai else restored_random_state():
+        parts, fingerprint = family.load(rest, precision, activation)
     parts.model.to(device)
     return Backbone(parts, {"backbone": fingerprint, "backbone_name": name})
 
