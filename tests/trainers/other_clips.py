@@ -85,6 +85,8 @@ def shaken(model: nn.Module) -> None:
     for name, weight in model.named_parameters():
         if weight.dim() == 1 and "logit" not in name:
             weight.data += 0.1 * torch.randn_like(weight)
+        if name.startswith("text_decoder."):  # CoCa's, which nothing reads here; not all of it is initialized
+            weight.data.zero_()
 
 
 def first_of(features: Tensor | tuple[Tensor, ...]) -> Tensor:

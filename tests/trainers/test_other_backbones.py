@@ -195,7 +195,10 @@ def test_the_log_says_which_text_path_runs_and_what_images_are_like(ship, tmp_pa
     trainer = ship(*VIEWS, backbone=siglip.name)
     log = capsys.readouterr().out
     assert "Text encoder: whole: every prompt runs over the whole window" in log
-    assert "SIZE (32, 32), PIXEL_MEAN (0.5, 0.5, 0.5)" in log and "squashed to a square" in log
+    assert (
+        "Images: SIZE (32, 32), PIXEL_MEAN (0.5, 0.5, 0.5), PIXEL_STD (0.5, 0.5, 0.5), INTERPOLATION bilinear" in log
+    )
+    assert "as the backbone states. It was trained on pictures squashed to a square" in log
     assert trainer.cfg.INPUT.SIZE == (32, 32) and trainer.cfg.INPUT.PIXEL_MEAN == [0.5, 0.5, 0.5]
     assert trainer.cfg.INPUT.INTERPOLATION == "bilinear"
 

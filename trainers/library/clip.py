@@ -74,6 +74,7 @@ class _Given(Dataset):
 def load_clip(name: str, device: str | None = None) -> Clip:
     """CLIP by one of its names, such as "ViT-B/16" (downloaded the first time), or by the path of a checkpoint.
 
+    Or a model of open_clip or transformers: "open_clip:ViT-B-16/datacomp_xl_s13b_b90k", "hf:<name or folder>".
     In fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

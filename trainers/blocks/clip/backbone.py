@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
 
 import torch
 from clip.model import CLIP
@@ -10,7 +12,7 @@ from torch.nn.functional import normalize
 
 from ..run.files import OPEN_CLIP, TRANSFORMERS
 from ..run.randomness import restored_random_state
-from . import files, from_open_clip, from_transformers, openai
+from . import from_open_clip, from_transformers, openai
 from .parts import Parts
 from .preprocessing import Preprocessing
 from .prompts import readable, tokenize, tokenize_texts
@@ -105,7 +107,7 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     return Backbone(parts, {"backbone": fingerprint, "backbone_name": name})
 
 
-def family_of(name: str):
+def family_of(name: str) -> tuple[ModuleType, str]:
     """The module of a backbone's family, and its name within that."""
     for mark, family in FAMILIES.items():
         if name.startswith(mark):
@@ -119,7 +121,13 @@ def stated_preprocessing(name: str) -> Preprocessing:
     return family.preprocessing(rest)
 
 
+def named_file(name: str) -> Path | None:
+    """The file that a name is of, None for what is published; raises InputError for what there is not."""
+    family, rest = family_of(name)
+    return family.named_file(rest)
+
+
 def check_weights(name: str) -> None:
     """Has weights that are not there yet downloaded; raises InputError where there are none of that name."""
     family, rest = family_of(name)
-    (files if family is openai else family).check_weights(rest)
+    family.check_weights(rest)

@@ -83,6 +83,11 @@ def named(name: str) -> Named:
     return Named(arch, weights, None)
 
 
+def named_file(name: str) -> Path | None:
+    """The file that it names; None for published weights. Raises InputError where open_clip has no such model."""
+    return named(name).path
+
+
 def check_weights(name: str) -> None:
     """Downloads published weights that are not there yet, to open_clip's own cache; raises InputError."""
     one = named(name)
@@ -104,7 +109,8 @@ def stated(one: Named, size: int | tuple[int, int]) -> Preprocessing:
         raise InputError(f"{one} takes images of {size}, and here they are squares.")
     about = one.published
     mean, std = (tuple(map(float, about[key])) if key in about else None for key in ("mean", "std"))
-    return Preprocessing(sides.pop(), mean, std, about.get("interpolation"), about.get("resize_mode") == "squash")
+    squashed = about.get("resize_mode") == "squash"
+    return Preprocessing(sides.pop(), mean, std, about.get("interpolation"), squashed, likely=one.path is not None)
 
 
 def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:

@@ -46,6 +46,11 @@ def place(name: str) -> str:
     return name
 
 
+def named_file(name: str) -> None:
+    """None: transformers knows its files. Raises InputError where there is no folder of that name."""
+    place(name)
+
+
 def hub_for(name: str) -> AbstractContextManager:
     """See libraries.hub; a folder needs none."""
     return hub(found(name) is None)

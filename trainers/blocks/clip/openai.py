@@ -1,6 +1,7 @@
 """CLIP in OpenAI's layout, by the package clip."""
 
 import hashlib
+from pathlib import Path
 
 import clip
 import torch
@@ -10,13 +11,15 @@ from torch import Tensor
 from ..errors import InputError
 from ..run.memory import is_out_of_memory
 from .activation import QUICK_GELU, activation_beside, set_activation
-from .files import file_of, read_clip
+from .files import check_weights, file_of, find, read_clip
 from .image_encoder import ImageEncoder
 from .parts import Parts
 from .precision import HALVES
 from .preprocessing import Preprocessing
 from .text_encoder import TextEncoder
 from .tokenizer import byte_pairs
+
+__all__ = ["check_weights", "load", "named_file", "parts_of", "preprocessing"]
 
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 VOCABULARY = len(byte_pairs().encoder)  # tokens that CLIP's tokenizer knows
@@ -49,6 +52,11 @@ def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:
     if precision == "mixed":
         model.transformer.float()
     return parts_of(model, activation), fingerprint
+
+
+def named_file(name: str) -> Path | None:
+    """The file of that path; None for CLIP's names. Raises InputError where there is none."""
+    return None if name in clip.available_models() else find(name)
 
 
 def preprocessing(name: str) -> Preprocessing:

@@ -165,7 +165,7 @@ class FeatureTrainer(EvaluatingTrainer):
             self.backbone = load_backbone(name, self.numerics.name, self.device, self.cfg.MODEL.BACKBONE.ACTIVATION)
         print(f"Activation: {self.backbone.activation}")
         print(f"Text encoder: {self.backbone.text.path}")
-        print(self.backbone.preprocessing.describe())
+        print(self.backbone.preprocessing.describe(self.cfg.INPUT))
         torch.backends.cudnn.benchmark = self.tries_convolutions()
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)

@@ -1,5 +1,6 @@
 """Checks of a backbone against the library that its model comes from."""
 
+import io
 from collections.abc import Callable
 
 import torch
@@ -22,8 +23,11 @@ def close(got: Tensor, expected: Tensor) -> None:
 
 def check_images(backbone: Backbone, other: Other) -> None:
     images = torch.randn(3, 3, backbone.resolution, backbone.resolution)
-    with torch.no_grad():
-        close(backbone.encode_image(images), normalize(other.encode_image(images), dim=-1))
+    expected = normalize(other.encode_image(images), dim=-1)
+    close(backbone.encode_image(images), expected)
+    sent = io.BytesIO()  # as to a process of another device
+    torch.save(backbone.image, sent)
+    close(torch.load(io.BytesIO(sent.getvalue()), weights_only=False)(images), expected)
 
 
 def check_texts(backbone: Backbone, other: Other) -> None:

@@ -91,8 +91,9 @@ def test_images_are_as_published_weights_were_trained_on(name, size, mean, inter
 
 def test_of_a_file_that_is_stated_in_which_all_published_weights_agree(models, tmp_path):
     (tmp_path / "own.pt").write_bytes(b"")
-    assert stated_preprocessing(f"open_clip:ViT-B-16-SigLIP//{tmp_path}/own.pt").mean == (0.5, 0.5, 0.5)
-    assert stated_preprocessing(models("gelu").name) == Preprocessing(32)
+    siglip = stated_preprocessing(f"open_clip:ViT-B-16-SigLIP//{tmp_path}/own.pt")
+    assert siglip.mean == (0.5, 0.5, 0.5) and siglip.likely
+    assert stated_preprocessing(models("gelu").name) == Preprocessing(32, likely=True)
 
 
 def test_a_relative_path_and_one_whose_first_slash_is_the_second_name_one_file(models, tmp_path, monkeypatch):
