@@ -43,7 +43,7 @@ def test_a_text_that_does_not_fit_is_refused():
 def test_marks_of_a_library_are_read_off_its_rows(before):
     tokenizer = tokenizer_of(rows(before, [END]), words, ["<End>"])
     assert (tokenizer.start, tokenizer.eot, tokenizer.pad, tokenizer.window) == (tuple(before), END, PAD, WINDOW)
-    assert (tokenizer.filler, tokenizer.marks) == ("x", ("<end>",))
+    assert (tokenizer.filler, tokenizer.marks) == ("X", ("<end>",))
     assert torch.equal(tokenizer(["a cat", "art"]), rows(before, [END])(["a cat", "art"]))
 
 
