@@ -203,6 +203,17 @@ def test_the_log_says_which_text_path_runs_and_what_images_are_like(ship, tmp_pa
     assert trainer.cfg.INPUT.INTERPOLATION == "bilinear"
 
 
+def test_a_checkpoint_is_refused_on_other_preprocessing_with_both(ship, tmp_path):
+    name = other_clips.by_transformers("clip", tmp_path / "model").name
+    trainer = ship(*VIEWS, backbone=name)
+    trainer.train()
+    stated = Path(name.removeprefix("hf:"), "preprocessor_config.json")
+    stated.write_text(stated.read_text().replace('"resample": 2', '"resample": 3'))
+    other = ship(*VIEWS, backbone=name, folder="other")
+    with pytest.raises(InputError, match=r"INTERPOLATION bilinear\), and this run has .*INTERPOLATION bicubic\)"):
+        other.load_model(trainer.cfg.OUTPUT_DIR)
+
+
 def test_what_images_the_backbone_takes_is_in_what_features_are_kept_by(ship, twins, encoded, tmp_path):
     """The same weights, and files of the model that state another mean."""
     folder = Path(twins["hf"].removeprefix("hf:"))

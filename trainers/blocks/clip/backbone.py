@@ -32,7 +32,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.model, self.image, self.text = parts.model, parts.image, parts.text
         self.feature_dim, self.preprocessing, self.about = parts.feature_dim, parts.preprocessing, parts.about
-        self.identity = identity  # fingerprint and name, see made_by.py
+        self.identity = identity  # see made_by.py
         self.activation = parts.activation
         self.eval().requires_grad_(False)
 
@@ -104,7 +104,10 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     with nullcontext() if family is openai else restored_random_state():
         parts, fingerprint = family.load(rest, precision, activation)
     parts.model.to(device)
-    return Backbone(parts, {"backbone": fingerprint, "backbone_name": name})
+    identity = {"backbone": fingerprint, "backbone_name": name}
+    if family is not openai:
+        identity["backbone_about"] = parts.summary
+    return Backbone(parts, identity)
 
 
 def family_of(name: str) -> tuple[ModuleType, str]:

@@ -65,8 +65,8 @@ def named(name: str) -> Named:
     known = library().list_models()
     if arch not in known:
         raise InputError(
-            f"{OPEN_CLIP}{name}: open_clip {versions_of('open_clip_torch')['open_clip_torch']} has no architecture "
-            f"{arch!r}.{did_you_mean(arch, known)}"
+            f"{OPEN_CLIP}{name}: open_clip {library().__version__} has no architecture {arch!r}."
+            f"{did_you_mean(arch, known)}"
         )
     if weights.startswith("/"):
         path = open_clip_file(name)

@@ -1,6 +1,7 @@
 """What every family of backbones gives: the towers, the scale of logits, and what tells the model from others."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -21,4 +22,10 @@ class Parts:
     feature_dim: int
     preprocessing: Preprocessing
     activation: str = QUICK_GELU
-    about: dict[str, str] = field(default_factory=dict)  # what features depend on beside weights: libraries' versions
+    about: dict[str, Any] = field(default_factory=dict)  # what features depend on beside weights: libraries' versions
+
+    @property
+    def summary(self) -> str:
+        """What decides its features beside weights, in a few words."""
+        images = (f"{key} {value}" for key, value in self.preprocessing.wanted().items())
+        return ", ".join((self.activation, *images))
