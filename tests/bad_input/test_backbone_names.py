@@ -9,6 +9,7 @@ NAMES = [
     ("no weights named", "open_clip:ViT-B-16", "has no weights ''"),
     ("nothing named", "open_clip:", "has no architecture ''"),
     ("no such folder", "hf:no/such/folder", "there is no folder of that name"),
+    ("nothing named of hf", "hf:", "there is no folder of that name"),
     ("a file for a folder", "hf:README.md", "there is no folder of that name"),
 ]
 

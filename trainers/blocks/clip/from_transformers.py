@@ -41,7 +41,7 @@ def place(name: str) -> str:
     folder = found(name)
     if folder is not None and folder.is_dir():
         return str(folder)
-    if folder is not None or name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if folder is not None or not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(f"{TRANSFORMERS}{name}: there is no folder of that name.")
     return name
 
@@ -58,12 +58,9 @@ def hub_for(name: str) -> AbstractContextManager:
 
 def config_of(name: str) -> Any:
     """The model's configuration; raises InputError where it cannot be had, or is none of a CLIP."""
-    where = f"{TRANSFORMERS}{name}"
-    with (
-        refusing(f"{where} has no configuration that could be read or downloaded"),
-        hub_for(name),
-    ):
-        config = library().AutoConfig.from_pretrained(place(name))
+    transformers, folder, where = library(), place(name), f"{TRANSFORMERS}{name}"
+    with refusing(f"{where} has no configuration that could be read or downloaded"), hub_for(name):
+        config = transformers.AutoConfig.from_pretrained(folder)
     if any(getattr(config, part, None) is None for part in ("text_config", "vision_config")):
         raise InputError(f"{where} is a {config.model_type}, not a model with a tower for images and one for text.")
     if not isinstance(getattr(config.vision_config, "image_size", None), int):
@@ -160,7 +157,7 @@ def tokenizer_for(name: str, config: Any) -> Tokenizer:
     tokenizer = tokenizer_of(rows, words, own.all_special_tokens, "CLIP" in type(own).__name__)
     known = config.text_config.vocab_size
     if max(tokenizer.eot, tokenizer.pad, len(own) - 1) >= known:
-        raise InputError(f"Its tokenizer has {len(own)} tokens, and the model knows {known}.")
+        raise InputError(f"its tokenizer has {len(own)} tokens, and the model knows {known}.")
     return tokenizer
 
 

@@ -55,11 +55,11 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Turns whatever a library raises into an InputError of two lines at most; lack of memory stays what it is."""
+    """Turns whatever is raised into an InputError that begins with `what`; want of memory stays what it is."""
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
     except Exception as error:  # damaged files and lost connections make libraries raise almost anything
         if is_out_of_memory(error):
             raise
@@ -104,14 +104,14 @@ def tokenizer_of(
     end and padding.
     """
     if encode("cat") == encode("dog"):
-        raise InputError("Its tokenizer does not tell words apart: the files of its vocabulary are not there.")
+        raise InputError("its tokenizer does not tell words apart: the files of its vocabulary are not there.")
     row, words = own([SAMPLES[0]])[0].tolist(), encode(SAMPLES[0])
     places = [at for at in range(len(row) - len(words)) if row[at : at + len(words)] == words]
     start, behind = (row[: places[0]], row[places[0] + len(words) :]) if places else ([], [])
     fillers = [word for word in FILLERS if all(len(encode(" ".join([word] * n))) == n for n in (1, 2, 4, 16))]
     if len(behind) < 2 or len(set(behind[1:])) > 1 or not fillers:
         raise InputError(
-            "Its tokenizer does not put a start, the words, one mark of the end and padding one behind another, and "
+            "its tokenizer does not put a start, the words, one mark of the end and padding one behind another, and "
             "so there is no telling where a learned context would go."
         )
     tokenizer = Tokenizer(
@@ -119,7 +119,7 @@ def tokenizer_of(
     )
     for text in SAMPLES:
         if tokenizer.numbers(text) != own([text])[0].tolist()[: len(tokenizer.numbers(text))]:
-            raise InputError(f"Its tokenizer reads {text!r} in another way alone than among its marks.")
+            raise InputError(f"its tokenizer reads {text!r} in another way alone than among its marks.")
     return tokenizer
 
 
@@ -139,7 +139,7 @@ def text_encoder_of(
     gives None or raises UnknownLayout where there is none. Raises InputError where a tower cannot take a context.
     """
     if not isinstance(embedding, nn.Embedding):
-        raise InputError("Its text tower has no table of embeddings that a learned context could be put into.")
+        raise InputError("its text tower has no table of embeddings that a learned context could be put into.")
     whole = WholeTextEncoder(encode, embedding, tokenizer, layers)
     tokens = tokenize_texts(SAMPLES, SAMPLES, tokenizer)
     with torch.no_grad():
@@ -151,7 +151,7 @@ def text_encoder_of(
                 continue
             if encoder is not None and _distance(encoder, tokens, expected) < CLOSE:
                 return encoder
-    raise InputError("Its text tower gives other features where embeddings are put in: it cannot take a context.")
+    raise InputError("its text tower gives other features where embeddings are put in: it cannot take a context.")
 
 
 def _distance(encoder: TextEncoder | WholeTextEncoder, tokens: Tensor, expected: Tensor) -> float:
@@ -181,7 +181,7 @@ def check_weights_of(model: nn.Module) -> None:
     """Raises InputError for numbers that are none."""
     infinite = [name for name, value in model.state_dict().items() if not torch.isfinite(value).all()]
     if infinite:
-        raise InputError(f"It has weights that are NaN or infinite: {', '.join(infinite[:5])}.")
+        raise InputError(f"it has weights that are NaN or infinite: {', '.join(infinite[:5])}.")
 
 
 def lower(model: nn.Module, visual: nn.Module, precision: str) -> None:

@@ -83,5 +83,7 @@ def test_a_hub_that_does_not_answer_is_asked_once_and_not_waited_for(monkeypatch
 def test_a_librarys_error_becomes_one_line_and_want_of_memory_stays_what_it_is():
     with pytest.raises(InputError, match=r"^it cannot be used \(what is wrong\.\)$"), refusing("it cannot be used"):
         raise OSError("what is wrong. And more on that\nin many lines")
+    with pytest.raises(InputError, match="^it cannot be used: it is bad$"), refusing("it cannot be used"):
+        raise InputError("it is bad")
     with pytest.raises(MemoryError), refusing("it cannot be used"):
         raise MemoryError
