@@ -54,6 +54,7 @@ OPEN_CLIP = {  # by what sets them apart
     "normed_queries": text(qk_norm=True),
     "coca": COCA,
     "timm": {"embed_dim": 24, "vision_cfg": TIMM, "text_cfg": TEXT, "custom_text": True},
+    "xlm_roberta": {},  # see below
 }
 SHORT = ("gelu", "quick_gelu", "layer_scale", "no_projection", "last_token", "timm")  # which run short
 
@@ -61,14 +62,14 @@ SHORT = ("gelu", "quick_gelu", "layer_scale", "no_projection", "last_token", "ti
 def by_open_clip(kind: str, folder: Path) -> Other:
     """A random model of one of these configurations, which open_clip knows from then on, and its file of weights."""
     arch = f"tiny-{kind}"
-    (folder / f"{arch}.json").write_text(json.dumps(OPEN_CLIP[kind]))
+    config = xlm_roberta(folder) if kind == "xlm_roberta" else OPEN_CLIP[kind]
+    (folder / f"{arch}.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / f"{arch}.json")
     torch.manual_seed(0)
     logging.disable()
     model = open_clip.create_model(arch, pretrained_text=False).eval().requires_grad_(False)
     logging.disable(logging.NOTSET)
-    if "init_logit_bias" not in OPEN_CLIP[kind]:
-        shaken(model)
+    shaken(model)
     torch.save(model.state_dict(), folder / f"{arch}.pt")
     tower = getattr(model, "text", model)
     return Other(
@@ -76,8 +77,19 @@ def by_open_clip(kind: str, folder: Path) -> Other:
         model,
         lambda tokens: model.encode_text(tokens, normalize=False),
         lambda images: first_of(model.visual(images)),
-        tower.token_embedding,
+        tower.transformer.get_input_embeddings() if kind == "xlm_roberta" else tower.token_embedding,
     )
+
+
+def xlm_roberta(folder: Path) -> dict:
+    """A model with such a text tower, whose configuration and tokenizer are in the folder, as else on the hub."""
+    marks = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+    config = transformers.XLMRobertaConfig(**TOWER, **marks, vocab_size=40, max_position_embeddings=40)
+    tokenizer = tokenizer_of_words(["<s>", "<pad>", "</s>", "<unk>"], "</s>", pad="<pad>", bos="<s>")
+    for part in (config, tokenizer):
+        part.save_pretrained(folder / "text")
+    names = {key: str(folder / "text") for key in ("hf_model_name", "hf_tokenizer_name")}
+    return {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": {**names, "hf_proj_type": "mlp", "context_length": 20}}
 
 
 def shaken(model: nn.Module) -> None:

@@ -1,8 +1,8 @@
 """Models of open_clip: `ARCH/TAG`, one of its published weights, or `ARCH//path`, a file of weights."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -30,7 +30,7 @@ from .text_encoder import TextEncoder
 from .tokenizer import Tokenizer
 
 
-def library():
+def library() -> ModuleType:
     return imported("open_clip", "open_clip_torch", "open_clip")
 
 
@@ -179,7 +179,10 @@ def tokenizer_for(arch: str) -> Tokenizer:
     if hasattr(own, "encode"):
         return tokenizer_of(own, own.encode, [own.decoder[mark] for mark in own.all_special_ids], byte_level=True)
     clean = own.clean_fn if hasattr(own, "clean_fn") else siglip_clean
-    words: Callable[[str], list[int]] = lambda text: own.tokenizer(clean(text), add_special_tokens=False).input_ids  # noqa: E731
+
+    def words(text: str) -> list[int]:
+        return own.tokenizer(clean(text), add_special_tokens=False).input_ids
+
     return tokenizer_of(own, words, own.tokenizer.all_special_tokens)
 
 

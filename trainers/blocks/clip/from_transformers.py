@@ -1,7 +1,7 @@
 """Models of transformers: `NAME` on Hugging Face's hub, or a folder with a model and its tokenizer."""
 
 from contextlib import AbstractContextManager
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ WINDOWS = {"chinese_clip": 52}  # what models were trained with, where their tab
 MASKED = ("chinese_clip",)  # text towers that are to be told which tokens are padding
 
 
-def library():
+def library() -> ModuleType:
     return imported("transformers", "transformers", "hf")
 
 
