@@ -16,6 +16,8 @@ from yacs.config import CfgNode
 
 import datasets
 import trainers.all  # noqa: F401 - registers the methods
+from trainers.blocks.clip.backbone import stated_preprocessing
+from trainers.blocks.clip.preprocessing import take_preprocessing
 from trainers.blocks.errors import InputError, did_you_mean
 from trainers.blocks.training.keys import check_values, extend_cfg
 
@@ -48,6 +50,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
             merge_file(cfg, path)
     merge_arguments(cfg, args)
     merge_pairs(cfg, args.opts)
+    take_preprocessing(cfg, stated_preprocessing(cfg.MODEL.BACKBONE.NAME))
     cfg.freeze()
     return cfg
 

@@ -84,7 +84,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config-file", action="append", default=[], help=recipe)
     parser.add_argument("--dataset-config-file", default="", help="dataset: configs/datasets/<name>.yaml")
     parser.add_argument("--trainer", default="", help="name of the trainer")
-    parser.add_argument("--backbone", default="", help="one of CLIP's names, or a checkpoint (MODEL.BACKBONE.NAME)")
+    parser.add_argument("--backbone", default="", help="MODEL.BACKBONE.NAME, see docs/backbones.md")
     parser.add_argument("--head", default="", help="name of the head (MODEL.HEAD.NAME)")
     parser.add_argument("--eval-only", action="store_true", help="evaluate only")
     parser.add_argument("--model-dir", default="", help="with --eval-only: output folder of the run to evaluate")

@@ -87,15 +87,14 @@ def predict(args: argparse.Namespace, files: Sequence[str]) -> list[str]:
     from own.saved_run import SavedRun
 
     from trainers.blocks.clip.class_names import check_class_names
-    from trainers.blocks.clip.prompts import tokenizer
     from trainers.blocks.training.predicting import encode_pictures
 
     run = SavedRun(args.run)
     classes = wanted_classes(run, args.classes)
-    check_class_names(classes, tokenizer())
     if len(classes) < 2:
         raise ValueError(f"there is one class only, {classes[0]}: nothing to choose from")
     trainer, temperature = load(run, args)
+    check_class_names(classes, trainer.backbone.tokenizer)
     trainer.know(classes)
     features, rows = encode_pictures(trainer, files)
     if len(rows):

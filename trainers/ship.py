@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from .blocks.clip.class_names import check_class_names, first
-from .blocks.clip.prompts import tokenizer
 from .blocks.engine import TRAINER_REGISTRY
 from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
@@ -88,7 +87,7 @@ class SHIP(FeatureTrainer):
         known = self.classes if self.options.SOURCE else self.known_classes
         with restored_random_state():  # few-shot samples are drawn in the first run only, and read in later ones
             new = known if self.options.SOURCE else classes_to_synthesize(self.cfg, self.dm.dataset, known)
-        check_class_names(new, tokenizer())
+        check_class_names(new, self.backbone.tokenizer)
         every = known if new == known else known + new
         self.lacking = self.lacking_of(every)
         made = new if self.lacking is None else every

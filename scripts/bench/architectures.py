@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from clip.model import CLIP
 
-from trainers.blocks.clip.backbone import VOCABULARY, Backbone
+from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.openai import VOCABULARY, parts_of
 from trainers.blocks.errors import InputError, did_you_mean
 
 
@@ -51,4 +52,4 @@ def random_clip(name: str, images: bool = True, device: torch.device | str = "cp
         *(vision.resolution, vision.layers, vision.width, vision.patch),
         *(WINDOW, VOCABULARY, sizes.text_width, sizes.text_width // 64, sizes.text_layers),
     )
-    return Backbone(model.to(device), {"backbone": "random", "backbone_name": name})
+    return Backbone(parts_of(model.to(device)), {"backbone": "random", "backbone_name": name})

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
 from datasets.shapes_classes import NOUNS
-from trainers.blocks.clip.prompts import tokenizer
+from trainers.blocks.clip.tokenizer import byte_pairs
 
 WORDS = (0.35, 0.35, 0.15, 0.08, 0.04, 0.02, 0.005, 0.005)  # share of class names of 1, 2, … words
 
@@ -33,7 +33,7 @@ def things(count: int) -> list[str]:
 
 def class_names(count: int, words: int | None = None) -> list[str]:
     """Names of so many words each that CLIP's tokenizer has a token for; by default about as long as ImageNet's."""
-    whole = [token.removesuffix("</w>") for token in tokenizer().encoder if token.endswith("</w>")]
+    whole = [token.removesuffix("</w>") for token in byte_pairs().encoder if token.endswith("</w>")]
     known = [word for word in whole if word.isalpha() and word.isascii()]
     generator = random.Random(0)
     lengths = generator.choices(range(1, 1 + len(WORDS)), WORDS, k=count) if words is None else [words] * count

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.clip.precision import Precision, encodes_in_bf16
 from trainers.blocks.features.batches import Batch, FeatureBank, ImageFeatures, extract
 from trainers.blocks.features.cache import FeatureCache
@@ -24,12 +25,12 @@ CONTEXT = "a photo of a"
 
 def plain_path(backbone: Backbone) -> Backbone:
     """The same CLIP with its own modules: over all 77 tokens, and over all of an image's."""
-    return make_plain(Backbone(backbone.model, backbone.identity))
+    return make_plain(Backbone(parts_of(backbone.model), backbone.identity))
 
 
 def in_bf16(backbone: Backbone) -> Backbone | None:
     """The same CLIP with images encoded in bf16, where the machine computes in it."""
-    other = Backbone(backbone.model, backbone.identity)
+    other = Backbone(parts_of(backbone.model), backbone.identity)
     with quiet():
         other.image.in_bf16 = encodes_in_bf16("bf16", backbone.device)
     return other if other.image.in_bf16 else None

@@ -63,7 +63,7 @@ def configuration(root: Path, folder: Path, classes: str, resolution: int) -> Cf
     arguments = [
         *("--root", root, "--output-dir", folder, "--seed", 1, "--trainer", "SHIP", "--no-cache"),
         *("--dataset-config-file", CHECKOUT / "configs/datasets/imagefolder.yaml"),
-        *("--config-file", CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml"),
+        *("--config-file", CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml", "--backbone", "random"),
         *("DATASET.FOLDER", "pictures", "DATASET.SUBSAMPLE_CLASSES", classes, "DATASET.NUM_SHOTS", SHOTS),
         *("INPUT.SIZE", f"({resolution}, {resolution})", "TRAINER.SHIP.PREC", "fp32"),
         *("TRAINER.SHIP.OPTIM.MAX_EPOCH", EPOCHS[0], "OPTIM.MAX_EPOCH", EPOCHS[1], "DATALOADER.NUM_WORKERS", 0),

@@ -8,7 +8,6 @@ from textwrap import indent
 import yaml
 from common.errors import fail
 from fetch.sources import Sources, read_sources
-from protocols.backbones import LIBRARIES
 from protocols.catalogue import CONFIGS, CatalogueError, prepare_imports
 from protocols.runs import CHECKOUT, Run
 
@@ -69,18 +68,15 @@ def remedy(report: Report, root: Path, source: Sources) -> str:
 
 def checkpoints_lacking(settings: Settings) -> Iterator[str]:
     """Weights and checkpoints that runs begin with, but for those of the plan's own runs, which are made by then."""
-    from clip import available_models
-
-    from trainers.blocks.clip.files import find
+    from trainers.blocks.clip.backbone import named_file
     from trainers.blocks.errors import InputError
     from trainers.blocks.run.identity import BACKBONE
     from trainers.blocks.run.sources import FINDERS
 
     made = {str(run.model.folder) for run, _ in settings if run.model is not None}
-    finders = {**FINDERS, BACKBONE: find}
+    finders = {**FINDERS, BACKBONE: named_file}
     for key, value in dict.fromkeys((key, str(values.get(key, ""))) for _, values in settings for key in finders):
-        named = key == BACKBONE and (value in available_models() or value.startswith(LIBRARIES))  # is no path
-        if value and value not in made and not named:
+        if value and value not in made:
             try:
                 path = finders[key](value)
                 if path is not None and not path.is_file():
@@ -90,16 +86,13 @@ def checkpoints_lacking(settings: Settings) -> Iterator[str]:
 
 
 def downloads_failing(settings: Settings) -> Iterator[str]:
-    """CLIP's published weights that cannot be had: they are downloaded here, as the first run would do."""
-    from clip import available_models
-
-    from trainers.blocks.clip.files import fetched
+    """Published weights that cannot be had: they are downloaded here, as the first run would do."""
+    from trainers.blocks.clip.backbone import check_weights
     from trainers.blocks.errors import InputError
     from trainers.blocks.run.identity import BACKBONE
 
-    for name in dict.fromkeys(str(values.get(BACKBONE)) for _, values in settings):
+    for name in dict.fromkeys(str(values[BACKBONE]) for _, values in settings if values.get(BACKBONE)):
         try:
-            if name in available_models():
-                fetched(name)
+            check_weights(name)
         except InputError as error:
             yield str(error)

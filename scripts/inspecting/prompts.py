@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from trainers.blocks.clip.backbone import Backbone
-from trainers.blocks.clip.prompts import tokenizer
+from trainers.blocks.clip.tokenizer import byte_pairs
 from trainers.blocks.methods.base import FeatureClassifier
 from trainers.blocks.methods.class_weights import TextResiduals
 from trainers.blocks.methods.coop import CoOp
@@ -20,7 +20,8 @@ NEAREST = 5  # words of each vector
 CONTEXTS = 5  # classes whose own contexts are looked at
 SAMPLE = 500  # words, for the distance between neighbours
 COMPARED = 200  # classes at most whose text features are compared
-END_OF_WORD = "</w>"
+END_OF_WORD, END_OF_TEXT = "</w>", "<|endoftext|>"
+TEXT = "a photo of a hoopoe"  # which tokenizers can be told apart by
 SPECIAL = 2  # tokens at the vocabulary's end that are no words
 
 
@@ -43,7 +44,11 @@ class Words:
         return cls(own.tolist(), embeddings[own], len(embeddings) - len(own))
 
     @classmethod
-    def known_to(cls, backbone: Backbone) -> "Words":
+    def known_to(cls, backbone: Backbone) -> "Words | None":
+        """None where the backbone's tokens are not those of CLIP's vocabulary, which alone can be told as words here."""
+        own = byte_pairs()
+        if backbone.tokenizer.eot != own.encoder[END_OF_TEXT] or backbone.tokenizer.encode(TEXT) != own.encode(TEXT):
+            return None
         return cls.of(backbone.text.token_embedding.weight[:-SPECIAL].detach().float())
 
     def nearest(self, vectors: Tensor, count: int = NEAREST) -> list[list[dict[str, Any]]]:
@@ -71,16 +76,18 @@ def distances(one: Tensor, other: Tensor) -> Tensor:
 
 def word_of(token: int) -> str:
     """A token as text; what is only the beginning or middle of words ends in a hyphen."""
-    whole = tokenizer().decoder[token].endswith(END_OF_WORD)
-    return tokenizer().decode([token]).strip() + ("" if whole else "-")
+    whole = byte_pairs().decoder[token].endswith(END_OF_WORD)
+    return byte_pairs().decode([token]).strip() + ("" if whole else "-")
 
 
 def contexts_of(classifier: FeatureClassifier, backbone: Backbone) -> dict[str, Any] | None:
-    """The nearest words to the vectors of a learned context; None for methods without."""
+    """The nearest words to the vectors of a learned context; None for methods without, and where Words are not known."""
     learner = classifier.learned
     if not isinstance(learner, PromptLearner):
         return None
     words = Words.known_to(backbone)
+    if words is None:
+        return None
     owners = learner.get_extra_state()["classnames"][:CONTEXTS] if learner.class_specific else [""]
     vectors = learner.ctx.detach() if learner.class_specific else learner.ctx.detach()[None]
     return {

@@ -154,9 +154,11 @@ def _ship_numbers(inspected: Inspected, map_kind: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def context_words(inspected: Inspected) -> dict[str, Any]:
+def context_words(inspected: Inspected) -> dict[str, Any] | None:
     """Nearest words to the learned context c, and to c + r with r the mean over draws of z ~ N(0, I)."""
     vae, words = inspected.vae, Words.known_to(inspected.trainer.backbone)
+    if words is None:
+        return None
     with own_random_numbers(0):
         z = torch.randn(DRAWS, vae.latent_dim).to(vae.ctx)
     bias = vae.contexts(z) - vae.ctx  # (B, M, W)

@@ -30,6 +30,6 @@ with suppress(ImportError):
     import torch._dynamo
     import torch.utils.tensorboard  # noqa: F401
 
-from trainers.blocks.clip.prompts import tokenizer  # noqa: E402 - train makes `clip` importable
+from trainers.blocks.clip.tokenizer import byte_pairs  # noqa: E402 - train makes `clip` importable
 
-tokenizer()  # every run needs it, and it takes a while to build
+byte_pairs()  # every run needs it, and it takes a while to build

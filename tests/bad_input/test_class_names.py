@@ -5,7 +5,7 @@ import re
 import pytest
 
 from trainers.blocks.clip.class_names import check_class_names
-from trainers.blocks.clip.prompts import tokenizer
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 
 EMPTY = "class names are empty, or no text that CLIP could read"
 CASES = [
@@ -47,6 +47,6 @@ def test_bad_class_name_is_refused(name, words, world):
     ],
 )
 def test_doubtful_names_are_taken_with_a_note(names, note, capsys):
-    check_class_names(names, tokenizer())
+    check_class_names(names, clip_tokenizer())
     printed = capsys.readouterr().out
     assert re.search(note, printed) if note else not printed

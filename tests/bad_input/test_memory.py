@@ -4,8 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from trainers.blocks.clip import backbone as clip_backbone
 from trainers.blocks.clip import files as clip_files
+from trainers.blocks.clip import openai
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.engine.images import read_image
 from trainers.blocks.methods.coop import CoOp
@@ -97,7 +97,7 @@ def test_checkpoint_that_cannot_be_made_for_want_of_memory_is_not_called_a_full_
 
 
 def test_backbone_that_memory_is_out_for_is_not_called_damaged(tiny_clip, monkeypatch):
-    monkeypatch.setattr(clip_backbone, "build_model", out_of_memory)
+    monkeypatch.setattr(openai, "build_model", out_of_memory)
     with pytest.raises(RuntimeError, match="can't allocate"):
         load_backbone(str(tiny_clip), "fp32", "cpu")
 

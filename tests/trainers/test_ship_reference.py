@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.methods import METHODS
 from trainers.blocks.synthesis import prompt_vae
 from trainers.blocks.synthesis.prompt_vae import PromptVAE, negative_elbo
@@ -44,7 +45,7 @@ def backbone() -> Backbone:
     torch.manual_seed(0)
     model = CLIP(DIM, 224, 1, 64, 32, 77, 49408, DIM, 8, 2).float()
     model.logit_scale.data = torch.tensor(math.log(100.0))
-    return Backbone(model, {})
+    return Backbone(parts_of(model), {})
 
 
 @pytest.fixture

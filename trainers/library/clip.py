@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..blocks.clip.backbone import Backbone, load_backbone
+from ..blocks.clip.preprocessing import MEAN, STD, take_preprocessing
 from ..blocks.clip.prompts import DEFAULT_TEMPLATE
 from ..blocks.clip.wording import Wording, is_template
 from ..blocks.engine.images import read_image
@@ -21,7 +22,6 @@ from ..blocks.run.randomness import own_random_numbers
 from .given import names_of, several
 from .settings import base_config
 
-MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]  # of CLIP's training images
 Picture = str | Path | Image.Image
 
 
@@ -33,9 +33,10 @@ class Clip:
 
     def __init__(self, name: str, backbone: Backbone) -> None:
         self.name, self.backbone = name, backbone
-        size = backbone.resolution
-        pixels = {"INPUT.PIXEL_MEAN": MEAN, "INPUT.PIXEL_STD": STD, "INPUT.INTERPOLATION": "bicubic"}
-        cfg = base_config(**pixels, **{"INPUT.SIZE": (size, size)})
+        cfg = base_config(
+            **{"INPUT.PIXEL_MEAN": list(MEAN), "INPUT.PIXEL_STD": list(STD), "INPUT.INTERPOLATION": "bicubic"}
+        )
+        take_preprocessing(cfg, backbone.preprocessing)
         with redirect_stdout(io.StringIO()):
             self.transform = build_transform(cfg, is_train=False)
 
@@ -85,7 +86,7 @@ class Clip:
             raise InputError(
                 f'template is {template!r}; it should have one {{}} for the class name: "a photo of a {{}}."'
             )
-        return Wording(templates=templates).features(self.backbone, names_of(classnames))
+        return Wording(templates=templates).features(self.backbone, names_of(classnames, self.backbone))
 
 
 class _Given(Dataset):
@@ -106,7 +107,8 @@ class _Given(Dataset):
 def load_clip(name: str, device: str | None = None) -> Clip:
     """CLIP by one of its names, such as "ViT-B/16" (downloaded the first time), or by the path of a checkpoint.
 
-    In fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none of that
+    Or a model of open_clip or transformers: "open_clip:ViT-B-16/datacomp_xl_s13b_b90k", "hf:<name or folder>". In
+    fp32, on a GPU where there is one unless `device` says otherwise. Raises InputError where there is none of that
     name, or the file is no CLIP.
 
     >>> from ship_dassl import load_clip

@@ -43,7 +43,7 @@ class FeatureEstimator(ClassifierMixin, BaseEstimator):
         if y.dtype.kind == "f":
             check_classification_targets(y)  # which says what is wrong with numbers that are no classes
         self.classes_, labels = sorted_classes(y)
-        return torch.tensor(X), labels, names_of(list(map(str, self.classes_)))
+        return torch.tensor(X), labels, names_of(list(map(str, self.classes_)), self.clip.backbone)
 
     def _train(
         self, trainer: type[FeatureTrainer], cfg: CfgNode, verbose: bool, *given: object, **parts: object
@@ -196,7 +196,7 @@ class Synthesized(FeatureEstimator):
 
     def _new_names(self, known: list[str]) -> list[str]:
         """`new_classnames`, which should be others than the known ones."""
-        new = names_of(self.new_classnames)
+        new = names_of(self.new_classnames, self.clip.backbone)
         both = sorted(set(known) & set(new))
         if both:
             raise InputError(f"new_classnames should be classes without features, and y has {first(both)}.")

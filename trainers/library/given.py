@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..blocks.clip.backbone import Backbone
 from ..blocks.clip.class_names import first, is_readable
-from ..blocks.clip.prompts import tokenizer
 from ..blocks.errors import InputError
 
 Features = Tensor | np.ndarray  # (N, D), L2-normalized
@@ -31,10 +30,10 @@ def several(given: Sequence, what: str) -> list:
     return list(given)
 
 
-def names_of(classnames: Sequence[str]) -> list[str]:
-    """Class names as a list; raises InputError where one is no text that CLIP could read."""
+def names_of(classnames: Sequence[str], backbone: Backbone) -> list[str]:
+    """Class names as a list; raises InputError where one is no text that the backbone could read."""
     names = several(classnames, "class names")
-    unreadable = [repr(name) for name in names if not is_readable(name, tokenizer())]
+    unreadable = [repr(name) for name in names if not is_readable(name, backbone.tokenizer)]
     if unreadable:
         raise InputError(f"CLIP cannot read {len(unreadable)} of the class names: {first(unreadable)}.")
     return list(map(str, names))
@@ -64,7 +63,9 @@ def sorted_classes(y: np.ndarray) -> tuple[np.ndarray, Tensor]:
     return classes, torch.from_numpy(labels)
 
 
-def labels_of(labels: Labels, classnames: Sequence[str] | None, count: int) -> tuple[Tensor, list[str]]:
+def labels_of(
+    labels: Labels, classnames: Sequence[str] | None, count: int, backbone: Backbone
+) -> tuple[Tensor, list[str]]:
     """Labels (N,) that index the class names, and these: those in `labels`, sorted, where none are given.
 
     Raises InputError where they are not as many as there are features, or name or number no class.
@@ -74,8 +75,8 @@ def labels_of(labels: Labels, classnames: Sequence[str] | None, count: int) -> t
         raise InputError(f"There are {count} features and {len(given)} labels.")
     if classnames is None:
         classes, found = sorted_classes(given)
-        return found, names_of(classes)
-    names = names_of(classnames)
+        return found, names_of(classes, backbone)
+    names = names_of(classnames, backbone)
     if all(isinstance(name, str) for name in given):
         unknown = sorted(set(given.tolist()) - set(names))
         if unknown:

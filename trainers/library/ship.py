@@ -67,7 +67,7 @@ class Ship(BaseEstimator):
         that break their rule, ValueError for features of another width than the CLIP's.
         """
         given = feature_tensor(features, self.clip.backbone)
-        indices, names = labels_of(labels, classnames, len(given))
+        indices, names = labels_of(labels, classnames, len(given), self.clip.backbone)
         cfg = checked(base_config(**run_keys(self.clip, "SHIP", self.seed) | STAGE_TWO | self.keys()))
         with fitting(self.verbose):
             trainer = on_features(SHIP, cfg, given, indices, names, shared=self.clip.backbone)
@@ -85,7 +85,7 @@ class Ship(BaseEstimator):
         The same seed, that of `fit` by default, gives the same features. Raises NotFittedError before `fit`, and
         InputError for names that CLIP cannot read.
         """
-        writer = self._writer(names_of(classnames))
+        writer = self._writer(names_of(classnames, self.clip.backbone))
         if per_class < 1:
             raise InputError(f"per_class is {per_class}; it should be 1 or more.")
         labels = torch.arange(len(classnames)).repeat_interleave(per_class)
@@ -100,7 +100,7 @@ class Ship(BaseEstimator):
         """
         writer = self._writer()
         given = feature_tensor(features, self.clip.backbone).to(writer.device)
-        indices, _ = labels_of(labels, self.classnames_, len(given))
+        indices, _ = labels_of(labels, self.classnames_, len(given), self.clip.backbone)
         with torch.no_grad():
             mean, _ = self.vae_.encode(given)
             return writer.write(mean, indices.to(writer.device))

@@ -5,9 +5,9 @@ import torch
 from inspecting.prompts import Words, between_classes, even_rows, principal_plane, word_of
 from torch.nn.functional import normalize
 
-from trainers.blocks.clip.prompts import tokenizer
+from trainers.blocks.clip.tokenizer import byte_pairs
 
-TOKENS = [tokenizer().encode(word)[0] for word in ("cat", "dog", "photo")]
+TOKENS = [byte_pairs().encode(word)[0] for word in ("cat", "dog", "photo")]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_neighbours_are_as_far_apart_as_the_median_says(embeddings):
 
 
 def test_parts_of_words_end_in_a_hyphen():
-    first, last = tokenizer().encode("hoopoe")[0], tokenizer().encode("hoopoe")[-1]
+    first, last = byte_pairs().encode("hoopoe")[0], byte_pairs().encode("hoopoe")[-1]
     assert word_of(first).endswith("-")
     assert not word_of(last).endswith("-")
     assert word_of(TOKENS[0]) == "cat"

@@ -1,54 +1,61 @@
-"""CLIP by name or by file, frozen."""
+"""A frozen CLIP, of whatever family, as this project uses it."""
 
-import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
 
 import torch
-from clip.model import CLIP, build_model, convert_weights
+from clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..errors import InputError
-from ..run.memory import is_out_of_memory
-from .activation import QUICK_GELU, activation_beside, set_activation
-from .files import file_of, read_clip
-from .image_encoder import ImageEncoder
+from ..run.files import OPEN_CLIP, TRANSFORMERS
+from ..run.randomness import restored_random_state
+from . import from_open_clip, from_transformers, openai
+from .parts import Parts
+from .preprocessing import Preprocessing
 from .prompts import readable, tokenize, tokenize_texts
-from .text_encoder import TextEncoder
+from .tokenizer import Tokenizer
 
-HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
-NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
-VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
+FAMILIES = {OPEN_CLIP: from_open_clip, TRANSFORMERS: from_transformers}  # by what a name begins with
 
 
 class Backbone(nn.Module):
-    """A frozen CLIP as this project uses it: images (B, 3, R, R) to features (B, D) by `image`, prompts by `text`.
+    """Images (B, 3, R, R) to features (B, D) by `image`, prompts by `text`.
 
-    Features are L2-normalized and fp32, whatever precision the towers run in.
+    Features are L2-normalized and fp32, whatever precision the towers run in. A bias that some models add to all
+    logits, as SigLIP's, is left out: it changes neither softmax nor ranking, and nothing here takes a sigmoid.
     """
 
-    def __init__(self, model: CLIP, identity: dict[str, str], activation: str = QUICK_GELU) -> None:
+    def __init__(self, parts: Parts, identity: dict[str, str]) -> None:
         super().__init__()
-        self.model, self.image, self.text = model, ImageEncoder(model.visual), TextEncoder(model)
-        self.identity = identity  # fingerprint and name, see made_by.py
-        self.activation = activation
+        self.model, self.image, self.text = parts.model, parts.image, parts.text
+        self.feature_dim, self.preprocessing, self.about = parts.feature_dim, parts.preprocessing, parts.about
+        self.identity = identity  # see made_by.py
+        self.activation = parts.activation
         self.eval().requires_grad_(False)
 
     @property
-    def feature_dim(self) -> int:
-        return self.model.text_projection.shape[1]
-
-    @property
     def device(self) -> torch.device:
-        return self.model.logit_scale.device
+        return self.text.device
 
     @property
     def resolution(self) -> int:
-        return self.model.visual.input_resolution
+        return self.preprocessing.size
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.text.tokenizer
 
     @property
     def logit_scale(self) -> Tensor:
-        return self.model.logit_scale.exp().float()
+        return self.model.logit_scale.exp().float().reshape(())
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether the package clip runs it."""
+        return isinstance(self.model, CLIP)
 
     def encode_image(self, images: Tensor) -> Tensor:
         return self.image(images)
@@ -60,7 +67,7 @@ class Backbone(nn.Module):
     @torch.no_grad()
     def text_features(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
         """L2-normalized text features (C, D) of class names, the mean of their normalized ones over templates."""
-        tokens = [tokenize(template, classnames, self.text.window).to(self.device) for template in templates]
+        tokens = [tokenize(template, classnames, self.tokenizer).to(self.device) for template in templates]
         each = [normalize(self.text.encode_tokens(rows).float(), dim=-1) for rows in tokens]
         return normalize(torch.stack(each).mean(dim=0), dim=-1)
 
@@ -72,66 +79,58 @@ class Backbone(nn.Module):
         each = []
         for name, about in zip(classnames, sentences, strict=True):
             texts = [*(template.format(readable(name)) for template in templates), *about]
-            tokens = tokenize_texts(texts, [name] * len(texts), self.text.window).to(self.device)
+            tokens = tokenize_texts(texts, [name] * len(texts), self.tokenizer).to(self.device)
             each.append(normalize(self.text.encode_tokens(tokens).float(), dim=-1).mean(dim=0))
         return normalize(torch.stack(each), dim=-1)
 
 
 def load_backbone(name: str, precision: str, device: torch.device | str, activation: str = "") -> Backbone:
-    """CLIP by one of its names (downloaded the first time) or by the path of a checkpoint, see `read_clip`.
+    """A backbone by MODEL.BACKBONE.NAME.
 
-    Its blocks have the activation that is asked for, else what a configuration beside the file states, else
-    quick_gelu, as OpenAI's models have.
+    One of CLIP's names (downloaded the first time) or the path of a checkpoint in OpenAI's layout, see `read_clip`;
+    `open_clip:ARCH/TAG` or `open_clip:ARCH//path`, see from_open_clip.py; `hf:NAME`, see from_transformers.py.
+
+    Its blocks have the activation that is asked for, else what the model or a configuration beside the file states,
+    else quick_gelu, as OpenAI's models have.
 
     With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text
-    tower's blocks; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
+    tower (of OpenAI's layout: its blocks). Weights in OpenAI's layout have been rounded to fp16 once in all cases,
+    as CLIP's own loader does.
 
-    Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
+    Raises InputError if the name is unknown, or the file is missing, truncated or not such a model.
     """
-    model = _built(name, read_clip(name)).float()
-    activation = activation or _stated_activation(name)
-    set_activation(model, activation)
-    identity = {"backbone": _fingerprint(model, activation), "backbone_name": name}
-    if precision in HALVES:
-        convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
-        for parameter in model.parameters():
-            if parameter.dtype == torch.float16:
-                parameter.data = parameter.data.to(HALVES[precision])
-    if precision == "mixed":
-        model.transformer.float()
-    return Backbone(model.to(device), identity, activation)
+    family, rest = family_of(name)
+    # those of OpenAI's layout have always drawn random numbers as they are built, and runs' figures follow from that
+    with nullcontext() if family is openai else restored_random_state():
+        parts, fingerprint = family.load(rest, precision, activation)
+    parts.model.to(device)
+    identity = {"backbone": fingerprint, "backbone_name": name}
+    if family is not openai:
+        identity["backbone_about"] = parts.summary
+    return Backbone(parts, identity)
 
 
-def _stated_activation(name: str) -> str:
-    path = file_of(name)
-    return activation_beside(path) if path else QUICK_GELU
+def family_of(name: str) -> tuple[ModuleType, str]:
+    """The module of a backbone's family, and its name within that."""
+    for mark, family in FAMILIES.items():
+        if name.startswith(mark):
+            return family, name.removeprefix(mark)
+    return openai, name
 
 
-def _built(name: str, state: dict[str, Tensor]) -> CLIP:
-    missing = [key for key in NEEDED if key not in state]
-    if missing:
-        raise InputError(f"{name} is not a CLIP checkpoint in OpenAI's layout: it has no {', '.join(missing)}.")
-    try:
-        model = build_model(state)
-        infinite = [key for key, value in model.state_dict().items() if not torch.isfinite(value).all()]
-    except Exception as error:  # sizes are taken from the tensors, and any of them may be odd
-        if is_out_of_memory(error):
-            raise
-        raise InputError(
-            f"{name} is not a whole CLIP checkpoint in OpenAI's layout ({type(error).__name__}): {error}"
-        ) from error
-    if infinite:
-        raise InputError(f"{name} has weights that are NaN or infinite: {', '.join(infinite[:5])}.")
-    if len(model.token_embedding.weight) != VOCABULARY:
-        raise InputError(
-            f"{name} knows {len(model.token_embedding.weight)} tokens, and CLIP's tokenizer has {VOCABULARY}: "
-            "it was trained with another tokenizer."
-        )
-    return model
+def stated_preprocessing(name: str) -> Preprocessing:
+    """What is known of the images that a backbone takes before it is loaded; raises InputError for bad names."""
+    family, rest = family_of(name)
+    return family.preprocessing(rest)
 
 
-def _fingerprint(model: CLIP, activation: str) -> str:
-    digest = hashlib.sha256(b"" if activation == QUICK_GELU else activation.encode())
-    for weights in (model.text_projection, model.visual.conv1.weight):
-        digest.update(weights.detach().half().cpu().numpy().tobytes())
-    return digest.hexdigest()[:12]
+def named_file(name: str) -> Path | None:
+    """The file that a name is of, None for what is published; raises InputError for what there is not."""
+    family, rest = family_of(name)
+    return family.named_file(rest)
+
+
+def check_weights(name: str) -> None:
+    """Has weights that are not there yet downloaded; raises InputError where there are none of that name."""
+    family, rest = family_of(name)
+    family.check_weights(rest)

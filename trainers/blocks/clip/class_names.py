@@ -3,15 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from clip.simple_tokenizer import SimpleTokenizer
-
 from ..errors import InputError
+from .tokenizer import Tokenizer
 
 NAMED = 5  # how many names a message has
-SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
-def check_class_names(classnames: Sequence[str], tokenizer: SimpleTokenizer) -> None:
+def check_class_names(classnames: Sequence[str], tokenizer: Tokenizer) -> None:
     """Raises InputError for names that are no text for CLIP; prints a line about those that are doubtful.
 
     No text: what comes to no token at all, what cannot be encoded, and what holds CLIP's marks of a prompt's start
@@ -28,12 +26,12 @@ def check_class_names(classnames: Sequence[str], tokenizer: SimpleTokenizer) -> 
     if shared:
         print(f"Note: {len(shared)} names are of several classes, which CLIP cannot tell apart: {first(shared)}")
     foreign = [f"{name} ({len(tokenizer.encode(name))} tokens)" for name in classnames if not name.isascii()]
-    if foreign:
+    if foreign and tokenizer.byte_level:
         print(f"Note: {len(foreign)} class names are not ASCII; CLIP reads them byte by byte: {first(foreign)}")
 
 
-def is_readable(name: object, tokenizer: SimpleTokenizer) -> bool:
-    if not isinstance(name, str) or any(mark in name.lower() for mark in SPECIAL):
+def is_readable(name: object, tokenizer: Tokenizer) -> bool:
+    if not isinstance(name, str) or any(mark in name.lower() for mark in tokenizer.marks):
         return False
     try:
         return bool(tokenizer.encode(name.replace("_", " ")))

@@ -1,22 +1,34 @@
-"""CLIP's frozen image tower, without what nothing reads."""
+"""A frozen image tower, of CLIP's own without what nothing reads."""
 
 import torch
-from clip.model import VisionTransformer
+from clip.model import ModifiedResNet, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 
 class ImageEncoder(nn.Module):
-    """Images (B, 3, R, R) to features (B, D), L2-normalized and fp32. Equal to CLIP's own up to rounding."""
+    """Images (B, 3, R, R) to features (B, D), L2-normalized and fp32. Equal to the tower's own up to rounding."""
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
         self.tower = tower
         self.in_bf16 = False
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """That images come in."""
+        if isinstance(self.tower, (VisionTransformer, ModifiedResNet)):
+            return self.tower.conv1.weight.dtype  # other parts of these may be fp32
+        return next(weight.dtype for weight in self.tower.parameters() if weight.is_floating_point())
+
+    @property
+    def convolves(self) -> bool:
+        """Whether it is made of convolutions, beyond the one that makes patches."""
+        return sum(isinstance(part, nn.Conv2d) for part in self.tower.modules()) > 1
+
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        images = images.type(self.tower.conv1.weight.dtype)
+        images = images.type(self.dtype)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16):
             is_vit = isinstance(self.tower, VisionTransformer)
             features = class_token_feature(self.tower, images) if is_vit else self.tower(images)

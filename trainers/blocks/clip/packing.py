@@ -52,3 +52,11 @@ def layout(ends: Sequence[int], length: int, device: torch.device) -> Padded | P
     """
     tokens, places, eot = sum(ends) + len(ends), len(ends) * length, torch.tensor(ends)
     return Packed(eot, length, device) if places - tokens > WASTE * places else Padded(eot, device)
+
+
+def padded(suffix: Tensor, eot: Tensor, length: int, pad: Tensor) -> Tensor:
+    """Suffixes (N, S, W) with the embedding `pad` (W,) behind their EOT at (N,), cut or filled up to `length`."""
+    short = max(0, length - suffix.shape[1])
+    x = torch.cat([suffix[:, :length], pad.expand(len(suffix), short, -1).type(suffix.dtype)], dim=1)
+    behind = torch.arange(length, device=x.device) > eot.to(x.device)[:, None]
+    return torch.where(behind[..., None], pad.type(x.dtype), x)

@@ -1,7 +1,8 @@
 """Numeric precision of a run.
 
 fp32, fp16, bf16: CLIP's weights in these. amp: fp32 weights, PyTorch's autocast with loss scaling. mixed: CLIP in
-fp16, but for the text tower's blocks, which are fp32, as SHIP's reference code has it on ImageNet.
+fp16, but for the text tower's blocks, which are fp32, as SHIP's reference code has it on ImageNet; of models by
+other libraries all of the text tower is fp32.
 """
 
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
+HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}  # what weights are then
 PRECISIONS = ("fp32", "fp16", "amp", "bf16", "mixed")
 
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import clip
 import torch
-from clip.simple_tokenizer import SimpleTokenizer
 from torch import Tensor
 
 from ..errors import InputError
 from .text_encoder import TextEncoder
+from .tokenizer import Tokenizer
 
 DEFAULT_TEMPLATE = "a photo of a {}."
 TEMPLATES = {  # one per dataset, as CoOp has them; any other dataset gets the default
@@ -48,29 +46,24 @@ def readable(classname: str) -> str:
     return classname.replace("_", " ")
 
 
-@cache
-def tokenizer() -> SimpleTokenizer:
-    """CLIP's tokenizer; it takes a while to build."""
-    return SimpleTokenizer()
-
-
-def tokenize(template: str, classnames: Sequence[str], window: int) -> Tensor:
+def tokenize(template: str, classnames: Sequence[str], tokenizer: Tokenizer) -> Tensor:
     """Token numbers (C, window) of the template filled with each class name.
 
     Raises InputError naming the classes whose prompts do not fit the window.
     """
-    return tokenize_texts([template.format(readable(name)) for name in classnames], classnames, window)
+    return tokenize_texts([template.format(readable(name)) for name in classnames], classnames, tokenizer)
 
 
-def tokenize_texts(texts: Sequence[str], classnames: Sequence[str], window: int) -> Tensor:
+def tokenize_texts(texts: Sequence[str], classnames: Sequence[str], tokenizer: Tokenizer) -> Tensor:
     """Token numbers (N, window) of texts about classes; raises InputError naming those whose texts do not fit."""
     try:
-        return clip.tokenize(texts, context_length=window)
-    except RuntimeError as error:
-        lengths = {name: len(tokenizer().encode(text)) + 2 for name, text in zip(classnames, texts, strict=True)}
-        long = [f"{name!r} ({length} tokens)" for name, length in lengths.items() if length > window]
+        return tokenizer(texts)
+    except ValueError as error:
+        lengths = {name: len(tokenizer.numbers(text)) for name, text in zip(classnames, texts, strict=True)}
+        long = [f"{name!r} ({length} tokens)" for name, length in lengths.items() if length > tokenizer.window]
         raise InputError(
-            f"{len(long)} prompts are longer than CLIP's window of {window} tokens, first and last token included.\n"
+            f"{len(long)} prompts are longer than CLIP's window of {tokenizer.window} tokens, "
+            "first and last token included.\n"
             f"Shorten these class names or the context: {', '.join(long[:5])}"
         ) from error
 
@@ -79,8 +72,9 @@ def tokenize_texts(texts: Sequence[str], classnames: Sequence[str], window: int)
 class ClassSuffixes:
     """The part of each class's prompt behind the context: [class name] [.] [EOT], as embeddings.
 
-    sos (1, 1, W); embeddings (C, S, W), of which what comes after the EOT is never read; eot (C,), its position in
-    them, on the CPU, where its values are needed; name_lengths, tokens of each class name.
+    sos (1, 1, W), of a tokenizer without such a mark (1, 0, W); embeddings (C, S, W), of which what comes after the
+    EOT is never read; eot (C,), its position in them, on the CPU, where its values are needed; name_lengths, tokens
+    of each class name.
     """
 
     sos: Tensor
@@ -91,16 +85,17 @@ class ClassSuffixes:
     @classmethod
     def of(cls, encoder: TextEncoder, classnames: Sequence[str], context: str, n_ctx: int) -> "ClassSuffixes":
         """Suffixes of "<context> <class name>.", cut behind SOS and the first n_ctx tokens."""
-        device = encoder.device
-        tokens = tokenize(context.replace("{", "{{").replace("}", "}}") + " {}.", classnames, encoder.window)
-        eot = tokens.argmax(dim=-1) - 1 - n_ctx
-        tokens = tokens[:, : 1 + n_ctx + int(eot.max()) + 1].to(device)
-        lengths = [len(tokenizer().encode(readable(name))) for name in classnames]
+        tokenizer, start = encoder.tokenizer, len(encoder.tokenizer.start)
+        tokens = tokenize(context.replace("{", "{{").replace("}", "}}") + " {}.", classnames, tokenizer)
+        eot = tokenizer.ends(tokens) - start - n_ctx
+        tokens = tokens[:, : start + n_ctx + int(eot.max()) + 1].to(encoder.device)
+        before = len(tokenizer.encode(context))
+        lengths = [len(tokenizer.encode(f"{context} {readable(name)}")) - before for name in classnames]
         with torch.no_grad():
             embeddings = encoder.embed(tokens)
         return cls(
-            sos=embeddings[:1, :1],
-            embeddings=embeddings[:, 1 + n_ctx :],
+            sos=embeddings[:1, :start],
+            embeddings=embeddings[:, start + n_ctx :],
             eot=eot,
             name_lengths=lengths,
         )

@@ -1,4 +1,4 @@
-"""CLIP's frozen text tower, fast and exact: trimmed to the longest prompt, the shared prefix run once.
+"""A frozen text tower, fast and exact: trimmed to the longest prompt, the shared prefix run once.
 
 Both savings rest on causal attention. Nothing behind the EOT token can reach it, so positions behind the last EOT
 of the batch are not run. And a prefix that prompts have in common (SOS and CoOp's context) sees nothing of what
@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .blocks import Block, described
 from .chunks import Chunks, cuts, recomputed
-from .packing import layout
+from .packing import layout, padded
+from .tokenizer import Tokenizer, clip_tokenizer
 
 KeysValues = tuple[Tensor, Tensor]
 # About how many numbers, in units of the width, a block keeps for the backward pass (measured, CPU, fp32):
@@ -22,53 +24,70 @@ BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values ar
 
 
 class TextEncoder(nn.Module):
-    """The text tower of a `clip.model.CLIP`, fed with token embeddings instead of token numbers.
+    """A text tower, fed with token embeddings instead of token numbers.
 
     Shapes: G prefixes of P tokens, N prompts of S further tokens, width W, feature dimension D.
-    Equal to `CLIP.encode_text` up to rounding.
+    Equal to the model's own `encode_text` up to rounding.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    path = "exact and short: a shared beginning runs once, prompts end at their EOT"
+
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer | None = None, reads_last: bool = False) -> None:
+        """`model` has its parts by the names that they have in `clip.model.CLIP`; it can be one.
+
+        The tokenizer is CLIP's unless it is given. `reads_last`: the feature is that of the window's last token,
+        behind padding, and not that of EOT. Raises UnknownLayout for blocks that are none of those in blocks.py.
+        """
         super().__init__()
         self.token_embedding = model.token_embedding
         self.positional_embedding = model.positional_embedding
         self.blocks = model.transformer.resblocks
         self.ln_final = model.ln_final
-        self.text_projection = model.text_projection
+        self.text_projection = model.text_projection  # a matrix (W, D), a linear layer or None
+        self.tokenizer = tokenizer or clip_tokenizer(len(self.positional_embedding))
+        self.reads_last = reads_last
         self.chunks = Chunks()  # how many prompts are encoded at once
+        self._parts: list[Block] = [described(block) for block in self.blocks]
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
+
+    @property
+    def _projection(self) -> Tensor:
+        """A tensor whose type is that of the features."""
+        if self.text_projection is None:
+            return self.positional_embedding
+        return getattr(self.text_projection, "weight", self.text_projection)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of embeddings and features; the blocks may compute in another."""
-        return self.text_projection.dtype
+        return self._projection.dtype
 
     @property
     def blocks_dtype(self) -> torch.dtype:
-        return self.blocks[0].attn.in_proj_weight.dtype
+        return self._parts[0].attention.weight.dtype
 
     @property
     def device(self) -> torch.device:
-        return self.text_projection.device
+        return self.positional_embedding.device
 
     @property
     def width(self) -> int:
-        return self.text_projection.shape[0]
+        return self.positional_embedding.shape[1]
 
     @property
     def window(self) -> int:
         """The longest prompt in tokens, SOS and EOT included."""
-        return self.positional_embedding.shape[0]
+        return self.tokenizer.window
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token numbers (..., S) to embeddings (..., S, W)."""
         return self.token_embedding(tokens).type(self.dtype)
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
-        """Features (N, D) of token numbers (N, S) as `clip.tokenize` gives them; EOT is the highest number."""
-        eot = tokens.argmax(dim=-1)
-        prefix, suffix = self.embed(tokens[:1, :1]), self.embed(tokens[:, 1 : int(eot.max()) + 1])
-        return self(prefix, suffix, eot - 1)[0]
+        """Features (N, D) of token numbers (N, S) as the tokenizer gives them."""
+        eot, start = self.tokenizer.ends(tokens), len(self.tokenizer.start)
+        prefix, suffix = self.embed(tokens[:1, :start]), self.embed(tokens[:, start : int(eot.max()) + 1])
+        return self(prefix, suffix, eot - start)[0]
 
     def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """Features (G, N, D), not normalized, of every suffix behind every prefix.
@@ -76,6 +95,8 @@ class TextEncoder(nn.Module):
         prefix (G, P, W) starts with SOS; suffix (N, S, W); eot (N,) is the EOT's position in its suffix. A GPU waits
         for nothing where eot is on the CPU, and else once.
         """
+        if self.reads_last:
+            suffix, eot = self.up_to_the_window(suffix, eot, self.window - prefix.shape[1])
         ends = eot.tolist()
         past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
@@ -84,6 +105,11 @@ class TextEncoder(nn.Module):
         if size >= len(prefix) * len(suffix):
             return self.run_suffix(past, suffix, ends)
         return self.run_parts(size, past, suffix, ends)
+
+    def up_to_the_window(self, suffix: Tensor, eot: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Suffixes with padding behind their EOT, of so many tokens, and the last of these for each (N,)."""
+        pad = self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
+        return padded(suffix, eot, length, pad), torch.full_like(eot, length - 1)
 
     def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """What `run_suffix` gives, `size` prompts at a time."""
@@ -107,7 +133,7 @@ class TextEncoder(nn.Module):
         """What `run_prefix` gives; of the same SOS alone, in which nothing is learned, it is kept."""
         if prefix.shape[:2] != (1, 1) or prefix.requires_grad:
             return self.run_prefix(prefix)
-        weights, autocast = self.blocks[0].attn.in_proj_weight, torch.is_autocast_enabled(prefix.device.type)
+        weights, autocast = self._parts[0].attention.weight, torch.is_autocast_enabled(prefix.device.type)
         state = (prefix._version, weights.data_ptr(), weights._version, weights.dtype, autocast)
         if self._kept is None or self._kept[0][0] is not prefix or self._kept[0][1] != state:
             past = self.run_prefix(prefix)
@@ -120,11 +146,11 @@ class TextEncoder(nn.Module):
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
         x = self.placed(prefix, 0)
         visible, past = _causal(0, x), []
-        for block in self.blocks:
-            x_in = block.ln_1(x)
-            past.append(_heads(block.attn, _keys_values(block.attn, x_in)))
-            if block is not self.blocks[-1]:
-                x = _residual(block, x, _attend(block.attn, _queries(block.attn, x_in), past[-1], visible))
+        for block in self._parts:
+            x_in, attention = block.norm_1(x), block.attention
+            past.append(_heads(attention.heads, attention.keys_values(x_in)))
+            if block is not self._parts[-1]:
+                x = block.after_attention(x, _attend(attention.heads, attention.queries(x_in), past[-1], visible))
         return past
 
     def run_suffix(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
@@ -134,17 +160,25 @@ class TextEncoder(nn.Module):
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
         visible, tokens = _causal(shared, x), layout([*ends] * groups, x.shape[1], x.device)
         x = tokens.pack(x)
-        for block, before in zip(self.blocks, past, strict=True):
-            attn, x_in = block.attn, block.ln_1(x)
-            present = _with_past(before, _heads(attn, tokens.unpack(_keys_values(attn, x_in))))
-            if block is self.blocks[-1]:  # the EOT's row alone
-                queries, rows = _queries(attn, tokens.last(x_in))[:, None], visible[tokens.eot][:, None, None]
-                x = _residual(block, tokens.last(x), _attend(attn, queries, present, rows)[:, 0])
+        for block, before in zip(self._parts, past, strict=True):
+            attention, x_in = block.attention, block.norm_1(x)
+            present = _heads(attention.heads, tokens.unpack(attention.keys_values(x_in)))
+            present = _with_past(before, present)
+            if block is self._parts[-1]:  # the EOT's row alone
+                queries, rows = attention.queries(tokens.last(x_in))[:, None], visible[tokens.eot][:, None, None]
+                attended = _attend(attention.heads, queries, present, rows)[:, 0]
+                x = block.after_attention(tokens.last(x), attended)
             else:
-                queries = tokens.unpack(_queries(attn, x_in))
-                x = _residual(block, x, tokens.pack(_attend(attn, queries, present, visible)))
-        features = self.ln_final(x.type(self.dtype)).type(self.dtype) @ self.text_projection
+                queries = tokens.unpack(attention.queries(x_in))
+                x = block.after_attention(x, tokens.pack(_attend(attention.heads, queries, present, visible)))
+        features = self.projected(self.ln_final(x.type(self.dtype)).type(self.dtype))
         return features.unflatten(0, (groups, len(suffix)))
+
+    def projected(self, x: Tensor) -> Tensor:
+        """(…, W) to (…, D)."""
+        if isinstance(self.text_projection, nn.Module):
+            return self.text_projection(x)
+        return x if self.text_projection is None else x @ self.text_projection
 
     def placed(self, embeddings: Tensor, first: int) -> Tensor:
         """Embeddings (..., S, W) with those of their positions, which begin with `first`; as the blocks take them."""
@@ -161,25 +195,14 @@ def _causal(shared: int, x: Tensor) -> Tensor:
     return torch.full((length, shared + length), float("-inf"), dtype=x.dtype, device=x.device).triu(shared + 1)
 
 
-def _queries(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
-    width = x.shape[-1]
-    return F.linear(x, attn.in_proj_weight[:width], attn.in_proj_bias[:width])
-
-
-def _keys_values(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
-    """Of x's rows (…, W): (…, 2 W)."""
-    width = x.shape[-1]
-    return F.linear(x, attn.in_proj_weight[width:], attn.in_proj_bias[width:])
-
-
-def _heads(attn: nn.MultiheadAttention, x: Tensor) -> KeysValues:
+def _heads(heads: int, x: Tensor) -> KeysValues:
     """Keys and values (B, S, 2 W) to (B, heads, S, W / heads) each."""
-    return tuple(_split(attn, part) for part in x.chunk(2, dim=-1))
+    return tuple(_split(heads, part) for part in x.chunk(2, dim=-1))
 
 
-def _split(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+def _split(heads: int, x: Tensor) -> Tensor:
     """(B, S, W) to (B, heads, S, W / heads)."""
-    return x.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _with_past(past: KeysValues, present: KeysValues) -> KeysValues:
@@ -190,12 +213,7 @@ def _with_past(past: KeysValues, present: KeysValues) -> KeysValues:
     )
 
 
-def _attend(attn: nn.MultiheadAttention, queries: Tensor, keys_values: KeysValues, visible: Tensor) -> Tensor:
+def _attend(heads: int, queries: Tensor, keys_values: KeysValues, visible: Tensor) -> Tensor:
     """Attention of queries (B, S, W) over given keys and values, before the output projection."""
-    queries = _split(attn, queries)
+    queries = _split(heads, queries)
     return F.scaled_dot_product_attention(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
-
-
-def _residual(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
-    x = x + block.attn.out_proj(attended)
-    return x + block.mlp(block.ln_2(x))

@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..keys import TEXT, Key, Rule
 from .backbone import Backbone
 from .class_names import first, is_readable, spoken
-from .prompts import ensemble_of, readable, template_of, tokenizer
+from .prompts import ensemble_of, readable, template_of
+from .tokenizer import clip_tokenizer
 
 BETWEEN = "|"  # templates in one key
 
@@ -118,7 +119,7 @@ def read_descriptions(path: Path) -> dict[str, tuple[str, ...]]:
     found = {}
     for name, sentences in content.items():
         texts = [sentences] if isinstance(sentences, str) else sentences
-        if not (isinstance(texts, list) and texts and all(is_readable(text, tokenizer()) for text in texts)):
+        if not (isinstance(texts, list) and texts and all(is_readable(text, clip_tokenizer()) for text in texts)):
             raise bad(path, f"what it has for {name!r} is no list of sentences that CLIP could read")
         found[spoken(name)] = tuple(texts)
     return found

@@ -85,12 +85,12 @@ class TextResiduals(FeatureClassifier):
     def encoded(self, classnames: Classes) -> Texts:
         """Of the templates; of a class with sentences (DATASET.DESCRIPTIONS) those of these, see Wording."""
         text, count = self.backbone.text, len(classnames)
-        tokens = [tokenize(template, classnames, text.window) for template in self.templates()]
+        tokens = [tokenize(template, classnames, text.tokenizer) for template in self.templates()]
         each = torch.stack([text.encode_tokens(rows.to(text.device)).float() for rows in tokens])  # (T, C, D)
         labels = torch.arange(count, device=each.device)
         made = Texts(each.mean(dim=0), each.flatten(end_dim=1), labels.repeat(len(tokens)))
         for row, about in self.wording.texts_about(classnames).items():
-            rows = tokenize_texts(about, [classnames[row]] * len(about), text.window)
+            rows = tokenize_texts(about, [classnames[row]] * len(about), text.tokenizer)
             made = made.with_class(row, text.encode_tokens(rows.to(text.device)).float())
         return made
 

@@ -46,19 +46,19 @@ class KgCoOp(CoOp):
     def taught(self, classnames: Classes) -> Tensor:
         if self.wording.changed:
             return self.template_features(classnames)
-        in_half = self.options.TEACHER_PREC == "fp16"
+        in_half = self.options.TEACHER_PREC == "fp16" and self.backbone.is_openai
         encode = self.half_text_features if in_half else self.backbone.text_features
         return encode(classnames, [TEMPLATES.get(self.dataset, self.wording.own[0])])
 
     @torch.no_grad()
     def half_text_features(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
-        """Text features (C, D) by CLIP itself in fp16, normalized twice in fp16.
+        """Text features (C, D) by OpenAI's CLIP itself in fp16, normalized twice in fp16; of others PREC decides.
 
         Twice, since the cosine normalizes once more there; that moves the distance by some 1e-4.
         """
         model = deepcopy(self.backbone.model).float()
         convert_weights(model)  # its weights have been fp16 before, see load_backbone
-        tokens = tokenize(*templates, classnames, self.backbone.text.window).to(self.backbone.device)
+        tokens = tokenize(*templates, classnames, self.backbone.tokenizer).to(self.backbone.device)
         half = torch.cat([model.encode_text(some) for some in tokens.split(PROMPTS_AT_ONCE)])
         for _ in range(2):
             half = half / half.norm(dim=-1, keepdim=True)

@@ -36,11 +36,11 @@ class PromptLearner(nn.Module):
         self.context = " ".join(readable(ctx_init).split())
         if self.context:  # a context of real words is generic, as in CoOp
             n_ctx, class_specific = len(self.context.split(" ")), False
-            tokens = tokenize("{}", [self.context], encoder.window)
+            tokens, first = tokenize("{}", [self.context], encoder.tokenizer), len(encoder.tokenizer.start)
             with torch.no_grad():
-                start = encoder.embed(tokens.to(encoder.device))[0, 1 : 1 + n_ctx].float()
+                start = encoder.embed(tokens.to(encoder.device))[0, first : first + n_ctx].float()
         else:
-            self.context = " ".join(["X"] * n_ctx)
+            self.context = " ".join([encoder.tokenizer.filler] * n_ctx)
             start = torch.empty(*([len(classnames)] if class_specific else []), n_ctx, encoder.width)
             nn.init.normal_(start, std=0.02)
         if n_ctx < 1:
@@ -161,5 +161,6 @@ class ConditionalPromptLearner(PromptLearner):
         """Prefixes (B, P, W), one for each of the features (B, D), suffixes (C, S, W) and EOT positions (C,)."""
         prefix, suffix, eot = super().forward()
         shift = self.meta_net(features)[:, None].type(prefix.dtype)
-        sos, ctx = prefix[:, :1].expand(len(features), -1, -1), prefix[:, 1:]
+        first = self._suffixes.sos.shape[1]
+        sos, ctx = prefix[:, :first].expand(len(features), -1, -1), prefix[:, first:]
         return torch.cat([sos, ctx + shift], dim=1), suffix, eot

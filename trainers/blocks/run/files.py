@@ -39,10 +39,33 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
             unfinished.unlink()
 
 
+OPEN_CLIP, TRANSFORMERS = "open_clip:", "hf:"  # how names begin of backbones by these libraries
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
 def backbone_file(name: str) -> Path | None:
-    """The file that MODEL.BACKBONE.NAME names, looked up in the working directory, then in the checkout."""
+    """The file that MODEL.BACKBONE.NAME names, looked up in the working directory, then in the checkout.
+
+    Of a folder of transformers' it is that of the weights; None for names that say by themselves what they are.
+    """
+    if name.startswith(TRANSFORMERS):
+        folder = found(name.removeprefix(TRANSFORMERS))
+        paths = [folder / file for file in WEIGHTS] if folder else []
+        return next((path for path in paths if path.is_file()), None)
+    path = open_clip_file(name) if name.startswith(OPEN_CLIP) else found(name)
+    return path if path and path.is_file() else None
+
+
+def open_clip_file(name: str) -> Path | None:
+    """What stands behind the two slashes of `open_clip:ARCH//path`; the second may be the first of the path."""
+    path = name.partition("//")[2]
+    return found(path) or (found(f"/{path}") if path else None)
+
+
+def found(name: str) -> Path | None:
+    """The file or folder of that name, in the working directory or in the checkout."""
     paths = (Path(name).expanduser(), CHECKOUT / name) if name else ()
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if path.exists()), None)
 
 
 def sha256_of(path: Path) -> str:

@@ -16,7 +16,8 @@ KEY = "made_by"  # in a state dict; upstream's checkpoints have none
 def mark(module: nn.Module, made_by: Mapping[str, str]) -> None:
     """Lets the module's state dicts say what they were made by, and refuse those that say something else.
 
-    `made_by` has the method, the backbone's fingerprint and its name; names are shown, and not compared.
+    `made_by` has the method, the backbone's fingerprint, its name and what else is to be said of it; the last two are
+    shown, and not compared.
     """
 
     module.register_state_dict_post_hook(partial(_store, dict(made_by)))
@@ -38,8 +39,14 @@ def check(stored: Mapping[str, str], expected: Mapping[str, str]) -> None:
     if differs("method", stored, expected):
         raise InputError(f"It was made by {stored['method']}, and this run is of {expected['method']}.")
     if differs("backbone", stored, expected):
-        made_with, has = (f"{some.get('backbone_name')} (weights {some['backbone']})" for some in (stored, expected))
+        made_with, has = (shown(some) for some in (stored, expected))
         raise InputError(f"It was made with the backbone {made_with}, and this run has {has}.")
+
+
+def shown(made_by: Mapping[str, str]) -> str:
+    """A backbone by its name, its fingerprint and, where that is said, by what decides it beside weights."""
+    about = f"; {made_by['backbone_about']}" if "backbone_about" in made_by else ""
+    return f"{made_by.get('backbone_name')} (weights {made_by['backbone']}{about})"
 
 
 def differs(what: str, stored: Mapping[str, str], expected: Mapping[str, str]) -> bool:

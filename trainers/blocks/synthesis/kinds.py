@@ -7,7 +7,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from ..clip.backbone import Backbone
-from ..clip.prompts import tokenize, tokenizer
+from ..clip.prompts import tokenize
 from ..clip.wording import Wording
 from ..features.batches import FeatureBank
 from .controls import IsotropicSynthesizer, ShiftedSynthesizer, WithinSynthesizer
@@ -63,13 +63,13 @@ def build_vae(options: CfgNode, backbone: Backbone, template: str) -> PromptVAE:
 def words_before_the_class(template: str, backbone: Backbone) -> Tensor | None:
     """Embeddings (M, W) of the template's tokens before the class name; None where it begins with that."""
     words = template.partition("{}")[0]
-    count = len(tokenizer().encode(words))
+    tokenizer, first = backbone.tokenizer, len(backbone.tokenizer.start)
+    count = len(tokenizer.encode(words))
     if not count:
         return None
     with torch.no_grad():
-        return backbone.text.embed(tokenize("{}", [words], backbone.text.window).to(backbone.device))[
-            0, 1 : 1 + count
-        ]
+        tokens = tokenize("{}", [words], tokenizer).to(backbone.device)
+        return backbone.text.embed(tokens)[0, first : first + count]
 
 
 def build(

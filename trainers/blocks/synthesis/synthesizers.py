@@ -60,7 +60,9 @@ class VAESynthesizer(Synthesizer):
         super().__init__(classnames, backbone.device)
         self.vae, self.backbone = vae, backbone
         n_ctx = len(vae.ctx)
-        self.suffixes = ClassSuffixes.of(backbone.text, classnames, " ".join(["X"] * n_ctx), n_ctx)
+        self.suffixes = ClassSuffixes.of(
+            backbone.text, classnames, " ".join([backbone.tokenizer.filler] * n_ctx), n_ctx
+        )
 
     def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""

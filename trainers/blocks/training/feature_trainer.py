@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from clip.model import VisionTransformer
 from dassl.data import DataManager
 from dassl.data.data_manager import DatasetWrapper
 from dassl.data.datasets import Datum
@@ -19,12 +18,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from yacs.config import CfgNode
 
-from ..clip.backbone import Backbone, load_backbone
+from ..clip.backbone import Backbone, check_weights, load_backbone, stated_preprocessing
 from ..clip.chunks import Chunks
 from ..clip.class_names import check_class_names
-from ..clip.files import check_weights
 from ..clip.precision import Precision, encodes_in_bf16
-from ..clip.prompts import tokenizer
+from ..clip.preprocessing import take_preprocessing
 from ..clip.wording import Wording
 from ..errors import InputError
 from ..features.batches import Batch, Batches, Extract, FeatureBank, FullBatches, ImageFeatures
@@ -121,6 +119,7 @@ class FeatureTrainer(EvaluatingTrainer):
     def check_cfg(self, cfg: CfgNode) -> None:
         check_values(cfg)
         check_weights(cfg.MODEL.BACKBONE.NAME)  # before the images are listed, which can take a while
+        take_preprocessing(cfg, stated_preprocessing(cfg.MODEL.BACKBONE.NAME))
 
     def build_data_loader(self) -> None:
         untouched = None if self.cfg.TRAINER.FEATURES.AUGMENT else build_transform(self.cfg, is_train=False)
@@ -166,13 +165,15 @@ class FeatureTrainer(EvaluatingTrainer):
         with memory_for(f"the backbone {name}", self.cfg, "MODEL.BACKBONE.NAME"):
             self.backbone = self.load_backbone()
         print(f"Activation: {self.backbone.activation}")
+        print(f"Text encoder: {self.backbone.text.path}")
+        print(self.backbone.preprocessing.describe(self.cfg.INPUT))
         torch.backends.cudnn.benchmark = self.tries_convolutions()
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
         self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
         print("Building custom CLIP")
-        check_class_names(self.classes, tokenizer())
+        check_class_names(self.classes, self.backbone.tokenizer)
         self.wording.tell(self.classes)
         with memory_for(f"the model of {self.method}", self.cfg, *self.sizes):
             self.classifier = self.build_classifier()
@@ -189,7 +190,7 @@ class FeatureTrainer(EvaluatingTrainer):
     def tries_convolutions(self) -> bool:
         """Whether cuDNN is to time its algorithms: where a tower is made of convolutions, and bits may differ."""
         bound = self.device.type != "cuda" or torch.are_deterministic_algorithms_enabled()
-        return not bound and not isinstance(self.backbone.model.visual, VisionTransformer)
+        return not bound and self.backbone.image.convolves
 
     def register_learned(self, name: str, module: nn.Module) -> None:
         """Registers what is learned, so that Dassl saves and resumes it with its optimizer and schedule."""
@@ -280,13 +281,14 @@ class FeatureTrainer(EvaluatingTrainer):
         """
         about = {
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
-            "weights": hash_of_weights(self.backbone.model.visual),
+            "weights": hash_of_weights(self.backbone.image.tower),
             "activation": self.backbone.activation,
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
             "device": self.numerics.in_effect,
             "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
             "machine": platform.machine(),
+            **self.backbone.about,
         }
         return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
 

@@ -155,7 +155,7 @@ BACKBONE = {
     "ACTIVATION": Key(
         "",
         Rule(lambda value: value in ("", *ACTIVATIONS), f'"" or one of {", ".join(ACTIVATIONS)}', ACTIVATIONS),
-        'of the transformer blocks; "": what a configuration beside the weights states, else quick_gelu',
+        'of the transformer blocks; "": what the model or a file beside its weights states, else quick_gelu',
     ),
     "TITLE": Key("", TEXT, "how tables call the backbone, as files of configs/backbones have it"),
 }

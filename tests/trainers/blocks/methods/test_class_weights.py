@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from trainers.blocks.clip.prompts import IMAGENET_TEMPLATES, tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.clip.wording import Wording
 from trainers.blocks.errors import InputError
 from trainers.blocks.features.batches import FeatureBank, ImageFeatures
@@ -30,7 +31,7 @@ def bank(features) -> FeatureBank:
 
 
 def raw_text(backbone, template: str, names: list[str]) -> torch.Tensor:
-    return backbone.model.encode_text(tokenize(template, names, 77)).detach()
+    return backbone.model.encode_text(tokenize(template, names, clip_tokenizer())).detach()
 
 
 def moved(classifier, scale: float = 1.0):

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.errors import InputError
 from trainers.blocks.methods.clip_adapter import CLIPAdapter
 from trainers.blocks.methods.cocoop import CoCoOp
@@ -36,7 +37,7 @@ def cache(backbone, features) -> TipAdapterF:
 
 def test_zero_shot_logits_equal_clips(zero_shot, backbone):
     images = torch.randn(4, 3, 32, 32)
-    expected, _ = backbone.model(images, tokenize("a photo of a {}.", NAMES, 77))
+    expected, _ = backbone.model(images, tokenize("a photo of a {}.", NAMES, clip_tokenizer()))
     torch.testing.assert_close(zero_shot(backbone.encode_image(images)), expected, atol=1e-4, rtol=1e-4)
 
 

@@ -6,6 +6,7 @@ from torch.nn.functional import normalize
 
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.errors import InputError
 from trainers.blocks.methods.prograd import ProGrad
 from trainers.blocks.methods.zsclip import ZeroshotCLIP
@@ -65,7 +66,7 @@ def test_begins_with_the_templates_first_tokens_behind_zeros(backbone):
     """Eight words, "a type of pet, a photo of a", and nine tokens: the ninth, "a", stays as it is."""
     classifier = ProGrad.of(backbone, NAMES, "OxfordPets")
     ctx = classifier.learned.ctx.detach()
-    tokens = tokenize("{}", ["a type of pet , a photo of"], 77)
+    tokens = tokenize("{}", ["a type of pet , a photo of"], clip_tokenizer())
     assert ctx.shape[0] == 16 and not ctx[:8].any()
     torch.testing.assert_close(ctx[8:], backbone.text.embed(tokens)[0, 1:9].float())
     assert classifier.learned.context == "X X X X X X X X a type of pet, a photo of a"

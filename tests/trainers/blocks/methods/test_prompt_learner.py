@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.errors import InputError
 from trainers.blocks.methods.prompt_learner import PromptLearner
 
@@ -29,14 +30,14 @@ def set_words(backbone, learner: PromptLearner, words: str) -> None:
 def test_context_of_real_words_equals_a_plain_prompt(backbone, class_specific, position, template):
     learner = PromptLearner(backbone.text, NAMES, 4, class_specific=class_specific, position=position)
     set_words(backbone, learner, "this is the big")
-    expected = backbone.model.encode_text(tokenize(template, NAMES, 77))
+    expected = backbone.model.encode_text(tokenize(template, NAMES, clip_tokenizer()))
     torch.testing.assert_close(features(backbone, learner), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_odd_context_puts_the_smaller_half_before_a_name_in_the_middle(backbone):
     learner = PromptLearner(backbone.text, NAMES, 3, position="middle")
     set_words(backbone, learner, "this is big")
-    expected = backbone.model.encode_text(tokenize("this {} is big.", NAMES, 77))
+    expected = backbone.model.encode_text(tokenize("this {} is big.", NAMES, clip_tokenizer()))
     torch.testing.assert_close(features(backbone, learner), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -45,7 +46,7 @@ def test_initial_words_start_as_that_prompt(backbone, words):
     """Words of several tokens too: CoOp learns as many tokens as there are words, and the rest stays as it is."""
     learner = PromptLearner(backbone.text, NAMES, ctx_init=words)
     assert learner.ctx.shape == (len(words.replace("_", " ").split()), backbone.text.width)
-    expected = backbone.model.encode_text(tokenize(words.replace("_", " ") + " {}.", NAMES, 77))
+    expected = backbone.model.encode_text(tokenize(words.replace("_", " ") + " {}.", NAMES, clip_tokenizer()))
     torch.testing.assert_close(features(backbone, learner), expected, atol=1e-5, rtol=1e-5)
 
 

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.keys import defaults
@@ -24,7 +25,7 @@ OFF = {"PRIOR": "normal", "CENTRE": False, "GAP": False, "ENCODER": "features", 
 
 
 def text_features(backbone: Backbone, names: list[str]) -> torch.Tensor:
-    return normalize(backbone.model.encode_text(tokenize(TEMPLATE, names, 77)), dim=-1)
+    return normalize(backbone.model.encode_text(tokenize(TEMPLATE, names, clip_tokenizer())), dim=-1)
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def options_of(**changed: object) -> CfgNode:
 )
 def test_context_starts_at_the_templates_words(template, words, backbone):
     vae = build_vae(options_of(SYNTHESIS="residual"), backbone, template)
-    expected = backbone.text.embed(tokenize("{}", [words], 77))[0, 1 : 1 + len(words.split())]
+    expected = backbone.text.embed(tokenize("{}", [words], clip_tokenizer()))[0, 1 : 1 + len(words.split())]
     assert torch.equal(vae.ctx.data, expected.float())
     assert vae.ctx.requires_grad and vae.gap is not None
 

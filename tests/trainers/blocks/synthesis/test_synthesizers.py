@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.prompts import tokenize
+from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.clip.wording import Wording
 from trainers.blocks.features.batches import FeatureBank
 from trainers.blocks.run.classes import Classes
@@ -45,10 +46,12 @@ def test_features_are_those_of_the_written_prompt(synthesizer, backbone):
     """With generator and context set to real words, the feature is that of the plain prompt."""
     for parameter in synthesizer.vae.generator.parameters():
         torch.nn.init.zeros_(parameter)
-    words = tokenize("{}", ["this is a big"], 77)[:, 1:5]
+    words = tokenize("{}", ["this is a big"], clip_tokenizer())[:, 1:5]
     synthesizer.vae.ctx.data = backbone.text.embed(words)[0].clone()
     features = synthesizer(torch.randn(3, synthesizer.vae.latent_dim), torch.tensor([2, 0, 1]))
-    expected = backbone.model.encode_text(tokenize("this is a big {}.", [NAMES[i] for i in (2, 0, 1)], 77))
+    expected = backbone.model.encode_text(
+        tokenize("this is a big {}.", [NAMES[i] for i in (2, 0, 1)], clip_tokenizer())
+    )
     torch.testing.assert_close(features, expected / expected.norm(dim=-1, keepdim=True), atol=1e-5, rtol=1e-5)
 
 
@@ -103,7 +106,7 @@ def build(kind: str, synthesizer: VAESynthesizer, backbone: Backbone, bank: Feat
 
 
 def text_features(backbone: Backbone, names: list[str]) -> torch.Tensor:
-    tokens = tokenize(TEMPLATE, names, 77)
+    tokens = tokenize(TEMPLATE, names, clip_tokenizer())
     return normalize(backbone.model.encode_text(tokens), dim=-1)
 
 

@@ -331,7 +331,8 @@ def test_cudnn_tries_algorithms_for_towers_of_convolutions_on_gpus_alone(ship, m
     assert not torch.backends.cudnn.benchmark
     monkeypatch.setattr(trainer, "device", torch.device("cuda"))
     assert not trainer.tries_convolutions()
-    monkeypatch.setattr(trainer.backbone.model, "visual", torch.nn.Conv2d(3, 3, 1))  # as a ResNet has
+    convolutions = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(2)))  # as a ResNet has
+    monkeypatch.setattr(trainer.backbone.image, "tower", convolutions)
     assert trainer.tries_convolutions()
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
     assert not trainer.tries_convolutions()
