@@ -16,7 +16,7 @@ from .image_encoder import ImageEncoder
 from .prompts import readable, tokenize, tokenize_texts
 from .text_encoder import TextEncoder
 
-HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
+HALVES = {"fp16": torch.float16, "amp": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 VOCABULARY = 49408  # tokens that CLIP's tokenizer knows
 
@@ -83,8 +83,8 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     Its blocks have the activation that is asked for, else what a configuration beside the file states, else
     quick_gelu, as OpenAI's models have.
 
-    With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text
-    tower's blocks; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
+    With fp32 the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text tower's
+    blocks, with amp as autocast would cast them; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """
@@ -99,7 +99,10 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
                 parameter.data = parameter.data.to(HALVES[precision])
     if precision == "mixed":
         model.transformer.float()
-    return Backbone(model.to(device), identity, activation)
+    made = Backbone(model.to(device), identity, activation)
+    if precision == "amp":
+        made.text.cast(torch.float16)
+    return made
 
 
 def _stated_activation(name: str) -> str:

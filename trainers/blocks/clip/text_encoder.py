@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from .chunks import Chunks, cuts, recomputed
 from .packing import layout
+from .precision import cast_weights
 
 KeysValues = tuple[Tensor, Tensor]
 # About how many numbers, in units of the width, a block keeps for the backward pass (measured, CPU, fp32):
 BY_TOKEN = 24  # of each token up to the EOT
 BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
+HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
 
 
 class TextEncoder(nn.Module):
@@ -36,6 +38,7 @@ class TextEncoder(nn.Module):
         self.ln_final = model.ln_final
         self.text_projection = model.text_projection
         self.chunks = Chunks()  # how many prompts are encoded at once
+        self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
 
     @property
@@ -45,7 +48,14 @@ class TextEncoder(nn.Module):
 
     @property
     def blocks_dtype(self) -> torch.dtype:
-        return self.blocks[0].attn.in_proj_weight.dtype
+        """Of what passes the blocks."""
+        return torch.float32 if self.autocast else self.blocks[0].attn.in_proj_weight.dtype
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once."""
+        self.autocast = dtype
+        cast_weights(self.blocks, dtype)
+        self.text_projection.data = self.text_projection.data.float()
 
     @property
     def device(self) -> torch.device:
@@ -76,14 +86,24 @@ class TextEncoder(nn.Module):
         prefix (G, P, W) starts with SOS; suffix (N, S, W); eot (N,) is the EOT's position in its suffix. A GPU waits
         for nothing where eot is on the CPU, and else once.
         """
-        ends = eot.tolist()
+        if self.autocast:
+            with torch.autocast(prefix.device.type, self.autocast):
+                return self.encoded(prefix, suffix, eot.tolist())
+        return self.encoded(prefix, suffix, eot.tolist())
+
+    def encoded(self, prefix: Tensor, suffix: Tensor, ends: Sequence[int]) -> Tensor:
+        """The same, as many prompts at once as memory has room for."""
         past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
         bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
-        size = self.chunks.prompts(len(prefix) * len(suffix), *bytes_each)
-        if size >= len(prefix) * len(suffix):
-            return self.run_suffix(past, suffix, ends)
-        return self.run_parts(size, past, suffix, ends)
+        count = len(prefix) * len(suffix)
+
+        def run(size: int) -> Tensor:
+            whole = size >= count
+            return self.run_suffix(past, suffix, ends) if whole else self.run_parts(size, past, suffix, ends)
+
+        features, self.chunks = self.chunks.run(run, min(count, self.chunks.prompts(count, *bytes_each)))
+        return features
 
     def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """What `run_suffix` gives, `size` prompts at a time."""
@@ -101,7 +121,8 @@ class TextEncoder(nn.Module):
         learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
         layers = len(self.blocks) if learning else 1
         numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
-        return int(layers * self.width * numbers * self.blocks_dtype.itemsize)
+        size = (self.autocast or self.blocks_dtype).itemsize
+        return int(layers * self.width * numbers * (HALF if size == 2 else size))
 
     def past_of(self, prefix: Tensor) -> list[KeysValues]:
         """What `run_prefix` gives; of the same SOS alone, in which nothing is learned, it is kept."""
