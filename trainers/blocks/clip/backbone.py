@@ -84,7 +84,8 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     quick_gelu, as OpenAI's models have.
 
     With fp32 the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text tower's
-    blocks, with amp as autocast would cast them; in all cases they have been rounded to fp16 once, as CLIP's own loader does.
+    blocks, with amp as autocast would cast them; in all cases they have been rounded to fp16 once, as CLIP's own
+    loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not a CLIP.
     """

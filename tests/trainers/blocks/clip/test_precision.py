@@ -39,7 +39,7 @@ def test_other_precisions_are_refused():
 
 
 def test_amp_casts_the_text_towers_weights_once_to_the_bits_of_autocast(clip_file):
-    """On the CPU in bf16: features and gradients of PyTorch's autocast over weights in fp32, and in no call a cast."""
+    """On the CPU in bf16: features and gradients of PyTorch's autocast over weights in fp32."""
     draw = torch.Generator().manual_seed(0)
     every_call, once = (load_backbone(str(clip_file), "fp32", CPU).text for _ in range(2))
     once.cast(torch.bfloat16)
