@@ -41,6 +41,8 @@ ELSEWHERE = {
     "python scripts/pretrain_shapes_clip.py": "takes half an hour; tests/scripts/test_pretrain_shapes_clip.py",
     "python scripts/probe_shapes.py": "takes minutes; tests/scripts/test_probe_shapes.py",
     "python scripts/benchmark.py": "takes minutes; tests/scripts/test_benchmark.py and tests/scripts/bench",
+    "bash scripts/gpu_check.sh": "needs a GPU; tests/scripts/test_gpu_check.py",
+    "SHIP_TEST_DEVICE=": "needs a GPU; tests/scripts/test_gpu_check.py",
     "python tests/": "takes minutes; tests/test_fault_injection.py, tests/test_runs_at_once.py",
     "python -m tests.golden": "writes golden figures; tests/trainers/test_ship_methods.py compares with them",
     "bash tests/slurm/run.sh": "installs SLURM as root; CI runs it",

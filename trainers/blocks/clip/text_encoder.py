@@ -140,7 +140,7 @@ class TextEncoder(nn.Module):
     def run_prefix(self, prefix: Tensor) -> list[KeysValues]:
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
         x = self.placed(prefix, 0)
-        visible, past = _causal(0, x), []
+        visible, past = _causal(0, x, self.autocast), []
         for block in self.blocks:
             x_in = block.ln_1(x)
             past.append(_heads(block.attn, _keys_values(block.attn, x_in)))
@@ -153,7 +153,7 @@ class TextEncoder(nn.Module):
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x), layout([*ends] * groups, x.shape[1], x.device)
+        visible, tokens = _causal(shared, x, self.autocast), layout([*ends] * groups, x.shape[1], x.device)
         x = tokens.pack(x)
         for block, before in zip(self.blocks, past, strict=True):
             attn, x_in = block.attn, block.ln_1(x)
@@ -173,13 +173,14 @@ class TextEncoder(nn.Module):
         return (embeddings.type(self.dtype) + positions.type(self.dtype)).type(self.blocks_dtype)
 
 
-def _causal(shared: int, x: Tensor) -> Tensor:
+def _causal(shared: int, x: Tensor, autocast: torch.dtype | None) -> Tensor:
     """What is added to scores of `shared` tokens and x's own (B, S, W), by each of x's: (S, shared + S).
 
     0 for those that it may see and −∞ for the others; made of truth values, it would be made anew in every block.
     """
     length = x.shape[1]
-    return torch.full((length, shared + length), float("-inf"), dtype=x.dtype, device=x.device).triu(shared + 1)
+    nowhere = torch.full((length, shared + length), float("-inf"), dtype=autocast or x.dtype, device=x.device)
+    return nowhere.triu(shared + 1)
 
 
 def _queries(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
