@@ -11,6 +11,7 @@ growth    a step of stage 2 against the number of classes, the context and the l
 images    encoding images in bf16 and in fp32
 loading   the time to the first training step on a dataset of many listed images
 memory    the memory of a CoOp step against the number of classes
+gpu       steps and images on this GPU in several precisions, against the plain path
 estimate  what the paper's runs take on a GPU, from their numbers of operations
 starts    what starting costs: runs as processes, and as forks of one that has imported everything
 classes   SHIP end to end among thousands of class names, step by step
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "estimate", "starts", "classes")
+BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # golden figures and tolerances are the CPU's; read when CUDA starts
+if os.environ.get("SHIP_TEST_DEVICE") != "cuda":  # that of tests/gpu
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # golden figures and tolerances are the CPU's; read when CUDA starts
 
 import compat  # noqa: E402
 

@@ -64,11 +64,11 @@ def now() -> float:
     return time.process_time() if on_processor() else time.perf_counter()
 
 
-def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> float:
-    """The most floating-point operations a second that an fp32 matrix product comes to here."""
+def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES, dtype: torch.dtype = torch.float32) -> float:
+    """The most floating-point operations a second that a matrix product comes to here, in fp32 unless told."""
     best = 0.0
     for rows, inner, columns in shapes:
-        left, right = torch.randn(rows, inner, device=device()), torch.randn(inner, columns, device=device())
+        left, right = (torch.randn(*one, device=device(), dtype=dtype) for one in ((rows, inner), (inner, columns)))
         for _ in range(1 + TIMES):  # the first time takes longer, and so is never the best
             start = now()
             left @ right

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils.flop_counter import FlopCounterMode
 
 from .machine import now
 from .memory import with_peak
 
 LOSS_TOLERANCE, LOGIT_TOLERANCE = 1e-4, 1e-3
+COLOURS = 3  # channels of an image
 
 
 @contextmanager
@@ -118,11 +120,12 @@ def counts(model: nn.Module) -> Iterator[Counter]:
             x.register_hook(lambda gradient: seen.update(backward=gradient[..., 0].numel()))
 
     def images(module: nn.Module, inputs: tuple[Tensor]) -> None:
-        seen["images"] += len(inputs[0])
+        if isinstance(module, nn.Conv2d) and module.in_channels == COLOURS:  # of a tower in bf16 too, which is a copy
+            seen["images"] += len(inputs[0])
 
     hooks = [
         model.transformer.resblocks[0].mlp.register_forward_pre_hook(tokens),
-        model.visual.conv1.register_forward_pre_hook(images),
+        register_module_forward_pre_hook(images),
     ]
     try:
         yield seen

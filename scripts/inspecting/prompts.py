@@ -45,7 +45,7 @@ class Words:
 
     @classmethod
     def known_to(cls, backbone: Backbone) -> "Words | None":
-        """None where the backbone's tokens are not those of CLIP's vocabulary, which alone can be told as words here."""
+        """None where the backbone's tokens are not of CLIP's vocabulary, whose words alone are known here."""
         own = byte_pairs()
         if backbone.tokenizer.eot != own.encoder[END_OF_TEXT] or backbone.tokenizer.encode(TEXT) != own.encode(TEXT):
             return None
@@ -81,7 +81,7 @@ def word_of(token: int) -> str:
 
 
 def contexts_of(classifier: FeatureClassifier, backbone: Backbone) -> dict[str, Any] | None:
-    """The nearest words to the vectors of a learned context; None for methods without, and where Words are not known."""
+    """The nearest words to the vectors of a learned context; None for methods without, and without Words."""
     learner = classifier.learned
     if not isinstance(learner, PromptLearner):
         return None

@@ -45,6 +45,8 @@ ELSEWHERE = {
     "python scripts/probe_shapes.py": "takes minutes; tests/scripts/test_probe_shapes.py",
     "python scripts/benchmark.py": "takes minutes; tests/scripts/test_benchmark.py and tests/scripts/bench",
     'python -c "import runpy': "needs a tracker; tests/docs/test_trackers.py has stand-ins for them",
+    "bash scripts/gpu_check.sh": "needs a GPU; tests/scripts/test_gpu_check.py",
+    "SHIP_TEST_DEVICE=": "needs a GPU; tests/scripts/test_gpu_check.py",
     "python tests/": "takes minutes; tests/test_fault_injection.py, tests/test_runs_at_once.py",
     "python -m tests.golden": "writes golden figures; tests/trainers/test_ship_methods.py compares with them",
     "bash tests/slurm/run.sh": "installs SLURM as root; CI runs it",

@@ -93,9 +93,9 @@ def load_backbone(name: str, precision: str, device: torch.device | str, activat
     Its blocks have the activation that is asked for, else what the model or a configuration beside the file states,
     else quick_gelu, as OpenAI's models have.
 
-    With fp32 and amp the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text
-    tower (of OpenAI's layout: its blocks). Weights in OpenAI's layout have been rounded to fp16 once in all cases,
-    as CLIP's own loader does.
+    With fp32 the weights are kept in fp32, with fp16 and bf16 in these, with mixed in fp16 but for the text tower (of
+    OpenAI's layout: its blocks). With amp weights in OpenAI's layout are as autocast would cast them, and others in
+    fp32. Weights in OpenAI's layout have been rounded to fp16 once in all cases, as CLIP's own loader does.
 
     Raises InputError if the name is unknown, or the file is missing, truncated or not such a model.
     """

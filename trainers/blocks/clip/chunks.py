@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import InputError
+from ..run.memory import is_out_of_memory
 
-SHARE = 0.4  # of the memory that is free at the start of a run
+SHARE = {"cpu": 0.4, "cuda": 0.3}  # of the memory that is free at the start; three runs that share a GPU fit
 CEILING = {"cpu": 4 * 2**30}  # bytes: other programs want memory too; a GPU's belongs to the run
 AUTOMATIC, ALL = -1, 0
 MOST = 65_535  # prompts in one call of attention: CUDA's grids have no room for more
@@ -18,10 +19,14 @@ MOST = 65_535  # prompts in one call of attention: CUDA's grids have no room for
 
 @dataclass(frozen=True)
 class Chunks:
-    """How many prompts at once: so many; ALL; or AUTOMATIC, as many as the budget in bytes has room for."""
+    """How many prompts at once: so many; ALL; or AUTOMATIC, as many as the budget in bytes has room for.
+
+    most: what no call has more of, since CUDA or memory had no room for it.
+    """
 
     size: int = ALL
     budget: int = 0
+    most: int = MOST
 
     @classmethod
     def on(cls, device: torch.device, size: int = AUTOMATIC) -> "Chunks":
@@ -30,12 +35,13 @@ class Chunks:
             raise InputError(
                 f"TRAINER.TEXT_CHUNK is {size}: give a number of prompts, 0 for all, or -1 for automatic."
             )
-        return cls(size, min(int(SHARE * free_memory(device)), CEILING.get(device.type, 2**63)))
+        share = SHARE.get(device.type, SHARE["cpu"])
+        return cls(size, min(int(share * free_memory(device)), CEILING.get(device.type, 2**63)))
 
     def prompts(self, count: int, bytes_each: int, bytes_most: int) -> int:
         """How many of `count` prompts to encode at once: all, or where these do not fit a power of two.
 
-        bytes_each is what one takes on average, bytes_most the longest. Never more than MOST.
+        bytes_each is what one takes on average, bytes_most the longest.
         """
         if self.size != AUTOMATIC:
             fitting = self.size or count
@@ -43,7 +49,22 @@ class Chunks:
             fitting = count
         else:
             fitting = 2 ** (max(1, self.budget // bytes_most).bit_length() - 1)
-        return min(fitting, MOST)
+        return min(fitting, self.most)
+
+    def run(self, encode: Callable[[int], Tensor], size: int) -> tuple[Tensor, "Chunks"]:
+        """encode(size), and the chunks to go on with.
+
+        Where memory is out, and the size is not the user's, once more with half of it: the budget is an estimate,
+        and other programs may have taken memory since.
+        """
+        try:
+            return encode(size), self
+        except (RuntimeError, MemoryError) as error:
+            if self.size != AUTOMATIC or size < 2 or not is_out_of_memory(error):
+                raise
+        half = size // 2  # from here on nothing holds what had been computed
+        print(f"Memory for {size:,} prompts at once is not there: {half:,} at once from here on (TRAINER.TEXT_CHUNK)")
+        return encode(half), replace(self, most=half)
 
 
 def cuts(groups: int, each: int, size: int) -> Iterator[tuple[slice, slice]]:

@@ -1,9 +1,13 @@
 """A frozen image tower, of CLIP's own without what nothing reads."""
 
+from copy import deepcopy
+
 import torch
 from clip.model import ModifiedResNet, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+
+from .precision import cast_weights
 
 
 class ImageEncoder(nn.Module):
@@ -12,14 +16,16 @@ class ImageEncoder(nn.Module):
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
         self.tower = tower
-        self.in_bf16 = False
+        self.rounded: nn.Module | None = None  # a copy in bf16, where images are encoded in it
 
     @property
-    def dtype(self) -> torch.dtype:
-        """That images come in."""
-        if isinstance(self.tower, (VisionTransformer, ModifiedResNet)):
-            return self.tower.conv1.weight.dtype  # other parts of these may be fp32
-        return next(weight.dtype for weight in self.tower.parameters() if weight.is_floating_point())
+    def in_bf16(self) -> bool:
+        """Whether products and convolutions are in bf16, whatever precision the tower has."""
+        return self.rounded is not None
+
+    @in_bf16.setter
+    def in_bf16(self, wanted: bool) -> None:
+        self.rounded = cast_weights(deepcopy(self.tower), torch.bfloat16) if wanted else None
 
     @property
     def convolves(self) -> bool:
@@ -28,11 +34,19 @@ class ImageEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        images = images.type(self.dtype)
+        tower = self.rounded if self.in_bf16 else self.tower
+        images = images.type(_dtype_of(tower))
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16):
-            is_vit = isinstance(self.tower, VisionTransformer)
-            features = class_token_feature(self.tower, images) if is_vit else self.tower(images)
+            is_vit = isinstance(tower, VisionTransformer)
+            features = class_token_feature(tower, images) if is_vit else tower(images)
         return normalize(features.float(), dim=-1)
+
+
+def _dtype_of(tower: nn.Module) -> torch.dtype:
+    """That images come in."""
+    if isinstance(tower, (VisionTransformer, ModifiedResNet)):
+        return tower.conv1.weight.dtype  # other parts of these may be fp32
+    return next(weight.dtype for weight in tower.parameters() if weight.is_floating_point())
 
 
 def class_token_feature(tower: VisionTransformer, images: Tensor) -> Tensor:
@@ -44,7 +58,7 @@ def class_token_feature(tower: VisionTransformer, images: Tensor) -> Tensor:
     patches = tower.conv1(images).flatten(2).transpose(1, 2)
     first = tower.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
     x = torch.cat([first, patches], dim=1) + tower.positional_embedding.to(patches.dtype)
-    x = tower.ln_pre(x).transpose(0, 1)  # CLIP's blocks take (tokens, B, W)
+    x = tower.ln_pre(x).transpose(0, 1).contiguous()  # CLIP's blocks take (tokens, B, W), and would copy it each
     *blocks, last = tower.transformer.resblocks
     for block in blocks:
         x = block(x)

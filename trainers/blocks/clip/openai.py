@@ -44,14 +44,17 @@ def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:
     activation = activation or _stated_activation(name)
     set_activation(model, activation)
     fingerprint = _fingerprint(model, activation)
-    if precision in HALVES:
+    if precision in HALVES or precision == "amp":
         convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
         for parameter in model.parameters():
             if parameter.dtype == torch.float16:
-                parameter.data = parameter.data.to(HALVES[precision])
+                parameter.data = parameter.data.to(HALVES.get(precision, torch.float16))
     if precision == "mixed":
         model.transformer.float()
-    return parts_of(model, activation), fingerprint
+    parts = parts_of(model, activation)
+    if precision == "amp":
+        parts.text.cast(torch.float16)
+    return parts, fingerprint
 
 
 def named_file(name: str) -> Path | None:

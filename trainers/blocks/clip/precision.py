@@ -1,19 +1,21 @@
 """Numeric precision of a run.
 
-fp32, fp16, bf16: CLIP's weights in these. amp: fp32 weights, PyTorch's autocast with loss scaling. mixed: CLIP in
-fp16, but for the text tower's blocks, which are fp32, as SHIP's reference code has it on ImageNet; of models by
-other libraries all of the text tower is fp32.
+fp32, fp16, bf16: CLIP's weights in these. amp: PyTorch's autocast with loss scaling, for images and synthesis too;
+CLIP's weights are cast to fp16 once and what is learned is fp32. mixed: CLIP in fp16, but for the text tower's
+blocks, which are fp32, as SHIP's reference code has it on ImageNet. Of models by other libraries mixed has all of the
+text tower in fp32, and amp has all weights in fp32, which autocast casts in every call.
 """
 
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 
 HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}  # what weights are then
 PRECISIONS = ("fp32", "fp16", "amp", "bf16", "mixed")
+MULTIPLYING = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)  # modules whose weights autocast casts in every call
 
 
 def encodes_in_bf16(name: str, device: torch.device) -> bool:
@@ -29,6 +31,17 @@ def encodes_in_bf16(name: str, device: torch.device) -> bool:
     if not able:
         print(f"This {device.type} does not compute in bf16: images are encoded in the run's precision")
     return able
+
+
+def cast_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Casts the weights of products and convolutions in a frozen module, so that autocast need not in every call."""
+    for part in module.modules():
+        if isinstance(part, MULTIPLYING):
+            for weights in part.parameters(recurse=False):
+                weights.data = weights.data.to(dtype)
+        if isinstance(projection := getattr(part, "proj", None), nn.Parameter):  # a vision transformer's last product
+            projection.data = projection.data.to(dtype)
+    return module
 
 
 class Precision:

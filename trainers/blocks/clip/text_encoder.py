@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from .blocks import Block, described
 from .chunks import Chunks, cuts, recomputed
 from .packing import layout, padded
+from .precision import cast_weights
 from .tokenizer import Tokenizer, clip_tokenizer
 
 KeysValues = tuple[Tensor, Tensor]
 # About how many numbers, in units of the width, a block keeps for the backward pass (measured, CPU, fp32):
 BY_TOKEN = 24  # of each token up to the EOT
 BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
+HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
 
 
 class TextEncoder(nn.Module):
@@ -48,6 +50,7 @@ class TextEncoder(nn.Module):
         self.reads_last = reads_last
         self.chunks = Chunks()  # how many prompts are encoded at once
         self._parts: list[Block] = [described(block) for block in self.blocks]
+        self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
 
     @property
@@ -64,7 +67,14 @@ class TextEncoder(nn.Module):
 
     @property
     def blocks_dtype(self) -> torch.dtype:
-        return self._parts[0].attention.weight.dtype
+        """Of what passes the blocks."""
+        return torch.float32 if self.autocast else self._parts[0].attention.weight.dtype
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once."""
+        self.autocast = dtype
+        cast_weights(self.blocks, dtype)
+        self.text_projection.data = self.text_projection.data.float()
 
     @property
     def device(self) -> torch.device:
@@ -97,14 +107,24 @@ class TextEncoder(nn.Module):
         """
         if self.reads_last:
             suffix, eot = self.up_to_the_window(suffix, eot, self.window - prefix.shape[1])
-        ends = eot.tolist()
+        if self.autocast:
+            with torch.autocast(prefix.device.type, self.autocast):
+                return self.encoded(prefix, suffix, eot.tolist())
+        return self.encoded(prefix, suffix, eot.tolist())
+
+    def encoded(self, prefix: Tensor, suffix: Tensor, ends: Sequence[int]) -> Tensor:
+        """The same, as many prompts at once as memory has room for."""
         past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
         bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
-        size = self.chunks.prompts(len(prefix) * len(suffix), *bytes_each)
-        if size >= len(prefix) * len(suffix):
-            return self.run_suffix(past, suffix, ends)
-        return self.run_parts(size, past, suffix, ends)
+        count = len(prefix) * len(suffix)
+
+        def run(size: int) -> Tensor:
+            whole = size >= count
+            return self.run_suffix(past, suffix, ends) if whole else self.run_parts(size, past, suffix, ends)
+
+        features, self.chunks = self.chunks.run(run, min(count, self.chunks.prompts(count, *bytes_each)))
+        return features
 
     def up_to_the_window(self, suffix: Tensor, eot: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """Suffixes with padding behind their EOT, of so many tokens, and the last of these for each (N,)."""
@@ -127,7 +147,8 @@ class TextEncoder(nn.Module):
         learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
         layers = len(self.blocks) if learning else 1
         numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
-        return int(layers * self.width * numbers * self.blocks_dtype.itemsize)
+        size = (self.autocast or self.blocks_dtype).itemsize
+        return int(layers * self.width * numbers * (HALF if size == 2 else size))
 
     def past_of(self, prefix: Tensor) -> list[KeysValues]:
         """What `run_prefix` gives; of the same SOS alone, in which nothing is learned, it is kept."""
@@ -145,7 +166,7 @@ class TextEncoder(nn.Module):
     def run_prefix(self, prefix: Tensor) -> list[KeysValues]:
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
         x = self.placed(prefix, 0)
-        visible, past = _causal(0, x), []
+        visible, past = _causal(0, x, self.autocast), []
         for block in self._parts:
             x_in, attention = block.norm_1(x), block.attention
             past.append(_heads(attention.heads, attention.keys_values(x_in)))
@@ -158,7 +179,7 @@ class TextEncoder(nn.Module):
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x), layout([*ends] * groups, x.shape[1], x.device)
+        visible, tokens = _causal(shared, x, self.autocast), layout([*ends] * groups, x.shape[1], x.device)
         x = tokens.pack(x)
         for block, before in zip(self._parts, past, strict=True):
             attention, x_in = block.attention, block.norm_1(x)
@@ -186,13 +207,14 @@ class TextEncoder(nn.Module):
         return (embeddings.type(self.dtype) + positions.type(self.dtype)).type(self.blocks_dtype)
 
 
-def _causal(shared: int, x: Tensor) -> Tensor:
+def _causal(shared: int, x: Tensor, autocast: torch.dtype | None) -> Tensor:
     """What is added to scores of `shared` tokens and x's own (B, S, W), by each of x's: (S, shared + S).
 
     0 for those that it may see and −∞ for the others; made of truth values, it would be made anew in every block.
     """
     length = x.shape[1]
-    return torch.full((length, shared + length), float("-inf"), dtype=x.dtype, device=x.device).triu(shared + 1)
+    nowhere = torch.full((length, shared + length), float("-inf"), dtype=autocast or x.dtype, device=x.device)
+    return nowhere.triu(shared + 1)
 
 
 def _heads(heads: int, x: Tensor) -> KeysValues:

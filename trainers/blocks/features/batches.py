@@ -16,6 +16,25 @@ Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
 Extract = Callable[[Dataset, str], Batch]  # images, a title for the bar; features (N, D), labels (N,) in their order
 
 
+class KeptWorkers(DataLoader):
+    """A loader whose workers stay from epoch to epoch; it draws the random numbers that one without would draw.
+
+    What changes between epochs has to reach workers that run already, see RenewedView.
+    """
+
+    def __init__(self, images: Dataset, *arguments, num_workers: int = 0, **loading) -> None:
+        super().__init__(images, *arguments, num_workers=num_workers, persistent_workers=num_workers > 0, **loading)
+
+    def __iter__(self) -> Iterator:
+        if self.persistent_workers and self._iterator is not None:
+            torch.empty((), dtype=torch.long).random_()  # for what workers that start would be seeded with
+        return super().__iter__()
+
+    def end(self) -> None:
+        """Ends the workers; there will be others if it is gone through again."""
+        self._iterator = None
+
+
 class Batches(Protocol):
     """What a stage trains on: batches of features, a known number of them in each epoch."""
 
@@ -35,7 +54,8 @@ class ImageFeatures:
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
-            yield self.encode(batch["img"].to(self.device)), batch["label"].to(self.device)
+            images, labels = (batch[name].to(self.device, non_blocking=True) for name in ("img", "label"))
+            yield self.encode(images), labels
 
 
 class FullBatches(nn.Module):
@@ -109,10 +129,10 @@ class BankBatches:
     def __iter__(self) -> Iterator[Batch]:
         views, count = self.bank.features.shape[:2]
         order, view = torch.randperm(count), torch.randint(views, (count,))
+        drawn = torch.stack([order, view[order]]).to(self.bank.labels.device)  # one copy an epoch, and none a step
         for step in range(self.length):
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            chosen = rows.to(self.bank.labels.device)
-            yield self.bank.features[view[rows].to(chosen.device), chosen], self.bank.labels[chosen]
+            rows, view = drawn[:, step * self.batch_size : (step + 1) * self.batch_size]
+            yield self.bank.features[view, rows], self.bank.labels[rows]
 
 
 class RoundedBatches:

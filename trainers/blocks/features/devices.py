@@ -1,6 +1,7 @@
-"""Images that are encoded once, by several GPUs at once: a process for each, with a share of the batches each.
+"""Images that are encoded once, by several GPUs at once, with a share of the batches each.
 
-The image encoder is frozen, so that the processes have nothing to tell each other: each gets its weights once, and
+The run's own GPU is this process's, which no other could open in exclusive mode; for each of the others there is a
+process. The image encoder is frozen, so that they have nothing to tell each other: each gets its weights once, and
 hands features back. Batches are those of one process, and so are the features, bit for bit on devices that compute
 alike: the cores of one CPU, or GPUs of one kind once cuDNN may not choose among algorithms (`--deterministic`).
 """
@@ -10,6 +11,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
@@ -64,7 +66,7 @@ def shares(count: int, batch_size: int, parts: int) -> list[range]:
 
 @contextmanager
 def extractor(encoder: nn.Module, devices: Sequence[torch.device], **loading) -> Iterator[Extract]:
-    """What encodes images, while it is entered: on one device in this process, on several in processes of their own.
+    """What encodes images, while it is entered: in this process, and for each device but the first in one more.
 
     The encoder is on the first device; `loading` goes to the DataLoader, with `batch_size`. The number of loader
     workers is for all processes together. Images must look the same in whatever order and process they are asked
@@ -124,10 +126,11 @@ def encode_for(pipe: connection.Connection, device: torch.device, settings: Sett
     if device.type == "cuda":
         torch.cuda.set_device(device)
     encoder = torch.load(io.BytesIO(pipe.recv_bytes()), map_location=device, weights_only=False)
-    while True:
-        images, loading = pipe.recv()
-        for batch in ImageFeatures(encoder, DataLoader(images, shuffle=False, **loading), device):
-            pipe.send([part.cpu().numpy() for part in batch])  # tensors would go through shared memory
+    with ThreadPoolExecutor(1) as sending:  # the run reads between batches of its own, and is not waited for
+        while True:
+            images, loading = pipe.recv()
+            for batch in ImageFeatures(encoder, DataLoader(images, shuffle=False, **loading), device):
+                sending.submit(pipe.send, [part.cpu().numpy() for part in batch])  # tensors would go by shared memory
 
 
 class RemoteEncoder:
@@ -186,7 +189,7 @@ class RemoteEncoder:
 
 
 class RemoteEncoders:
-    """Processes that encode images, one for each device; they start when there are images for them."""
+    """This process and one for each further device, which start when there are images for them."""
 
     def __init__(self, encoder: nn.Module, devices: Sequence[torch.device], loading: Mapping[str, Any]) -> None:
         self.encoder, self.devices, self.loading = encoder, devices, loading
@@ -198,24 +201,29 @@ class RemoteEncoders:
         parts = shares(len(images), batch_size, len(self.devices))
         if len(parts) < 2:
             return extract_alone(self.encoder, self.devices[0], self.loading, images, title)
-        self.start(len(parts))
-        working = self.started[: len(parts)]
-        for encoder, part in zip(working, parts, strict=True):
-            encoder.ask(Subset(images, part), {**self.loading, "num_workers": -(-workers // len(parts))})
-        with progress(sum(encoder.due for encoder in working), f"features, {title}") as bar:
-            while busy := [encoder for encoder in working if encoder.due]:
-                for encoder in ready(busy):
-                    encoder.take()
-                    bar.update()
-        batches = [batch for encoder in working for batch in encoder.batches]
-        return tuple(torch.cat(some).to(self.devices[0]) for some in zip(*batches, strict=True))
+        loading = {**self.loading, "num_workers": -(-workers // len(parts))}
+        own, *others = (Subset(images, part) for part in parts)
+        self.start(len(others))
+        working = self.started[: len(others)]
+        for encoder, part in zip(working, others, strict=True):
+            encoder.ask(part, loading)
+        loader = DataLoader(own, shuffle=False, **loading)
+        batches: list[Batch] = []
+        with progress(len(loader) + sum(encoder.due for encoder in working), f"features, {title}") as bar:
+            for batch in ImageFeatures(self.encoder, loader, self.devices[0]):
+                batches.append(batch)
+                bar.update(1 + take_ready(working, patience=0))
+            while any(encoder.due for encoder in working):
+                bar.update(take_ready(working, PATIENCE))
+        batches += [batch for encoder in working for batch in encoder.batches]
+        return tuple(torch.cat([part.to(self.devices[0]) for part in some]) for some in zip(*batches, strict=True))
 
     def start(self, count: int) -> None:
         """Starts what is missing of so many processes; they import PyTorch at the same time."""
-        missing = self.devices[len(self.started) : count]
+        missing = self.devices[1 + len(self.started) : 1 + count]
         if not missing:
             return
-        print(f"Images are encoded on {', '.join(map(str, self.devices[:count]))}, by a process each")
+        print(f"Images are encoded on {', '.join(map(str, self.devices[: 1 + count]))}, by a process each")
         for device in missing:
             self.started.append(RemoteEncoder(device))
         content = io.BytesIO()
@@ -228,12 +236,19 @@ class RemoteEncoders:
             encoder.end()
 
 
-def ready(encoders: Sequence[RemoteEncoder]) -> list[RemoteEncoder]:
-    """Those that have sent something; after some patience perhaps none. Raises InputError where one is gone."""
-    readable = connection.wait([encoder.pipe for encoder in encoders], PATIENCE)
-    for encoder in encoders if not readable else ():
-        encoder.check()
-    return [encoder for encoder in encoders if encoder.pipe in readable]
+def take_ready(encoders: Sequence[RemoteEncoder], patience: float) -> int:
+    """Receives a batch of each that has sent one, and says of how many; after so many seconds perhaps of none.
+
+    Raises InputError where one is gone, and what was raised in one.
+    """
+    busy = [encoder for encoder in encoders if encoder.due]
+    readable = connection.wait([encoder.pipe for encoder in busy], patience) if busy else ()
+    for encoder in busy:
+        if encoder.pipe in readable:
+            encoder.take()
+        elif not readable:
+            encoder.check()
+    return len(readable)
 
 
 @contextmanager

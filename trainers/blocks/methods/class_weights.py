@@ -28,7 +28,7 @@ class ClassRows(Kept):
     def own(self, classnames: Sequence[str], start: Tensor) -> None:
         """Has rows of these classes alone from now on: those it had, and of the others those of `start` (C, D)."""
         classes = Classes.of(classnames)
-        known = torch.tensor([row is not None for row in self.owners.find(classes)], device=start.device)[:, None]
+        known = self.places(classes, start.device)[:, None] >= 0
         self.rows.data = torch.where(known, self.of(classes).detach().to(start), start)
         self.owners = classes
 

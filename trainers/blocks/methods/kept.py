@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..run.classes import Classes
+from ..run.classes import ByClasses, Classes
 
 
 class Kept(nn.Module):
@@ -20,13 +20,25 @@ class Kept(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.owners = Classes(())
+        self._places = ByClasses()
+        self._places_of = self.owners
+
+    def places(self, classnames: Sequence[str], device: torch.device) -> Tensor:
+        """Which of the owners each of these classes is: (C,), −1 for none. Made once: training asks in every step."""
+
+        def found(classes: Classes) -> Tensor:
+            return torch.tensor([-1 if row is None else row for row in self.owners.find(classes)], device=device)
+
+        if self._places_of is not self.owners:
+            self._places, self._places_of = ByClasses(), self.owners
+        return self._places.of(classnames, found).to(device)
 
     def by_class(self, tensor: Tensor, classnames: Sequence[str]) -> Tensor:
         """Of a tensor with a row for each owner (K, …) those of these classes (C, …); zeros where one is none."""
         if self.owners == classnames:
             return tensor
-        rows = [len(tensor) if row is None else row for row in self.owners.find(Classes.of(classnames))]
-        return torch.cat([tensor, tensor.new_zeros(1, *tensor.shape[1:])])[rows]
+        places = self.places(classnames, tensor.device)
+        return torch.cat([tensor, tensor.new_zeros(1, *tensor.shape[1:])])[places]
 
     def get_extra_state(self) -> dict:
         return self.owners.as_plain()

@@ -59,8 +59,8 @@ class ZSLP(TextResiduals):
     def weights(self) -> Tensor:
         if not self.begins_at_random:
             return super().weights()
-        unknown = [row is None for row in self.learned.owners.find(self.classes)]
-        text = torch.tensor(unknown, device=self.base.device)[:, None] * self.base
+        unknown = self.learned.places(self.classes, self.base.device)[:, None] < 0
+        text = unknown * self.base
         return text + self.residuals()
 
     def training_batches(self, batches: Batches) -> Batches:

@@ -70,3 +70,21 @@ class OwnView(Dataset):
     def __getitem__(self, index: int) -> Any:
         with own_random_numbers(*self.key, index):
             return self.images[index]
+
+
+class RenewedView(OwnView):
+    """The same, with a key that can be set between epochs, in loader workers that are running too."""
+
+    LENGTH = 3  # of a key, at most
+
+    def __init__(self, images: Dataset, *key: int) -> None:
+        self.shared = torch.empty(self.LENGTH, dtype=torch.long).share_memory_()
+        super().__init__(images, *key)
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        return tuple(number for number in self.shared.tolist() if number >= 0)
+
+    @key.setter
+    def key(self, key: tuple[int, ...]) -> None:
+        self.shared.copy_(torch.tensor([*key, *[-1] * (self.LENGTH - len(key))]))

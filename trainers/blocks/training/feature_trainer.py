@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from dassl.data import DataManager
@@ -25,7 +26,15 @@ from ..clip.precision import Precision, encodes_in_bf16
 from ..clip.preprocessing import take_preprocessing
 from ..clip.wording import Wording
 from ..errors import InputError
-from ..features.batches import Batch, Batches, Extract, FeatureBank, FullBatches, ImageFeatures
+from ..features.batches import (
+    Batch,
+    Batches,
+    Extract,
+    FeatureBank,
+    FullBatches,
+    ImageFeatures,
+    KeptWorkers,
+)
 from ..features.cache import FeatureCache, cache_folder, hash_of_weights
 from ..features.devices import MANY, extractor, usable_devices
 from ..methods import METHODS, FeatureClassifier
@@ -35,7 +44,7 @@ from ..run.identity import code_version
 from ..run.made_by import mark
 from ..run.memory import memory_for
 from ..run.progress import progress
-from ..run.randomness import OwnView, own_random_numbers, restored_random_state
+from ..run.randomness import OwnView, RenewedView, own_random_numbers, restored_random_state
 from ..run.results import EVALUATION, TRAINING, to_plain, versions
 from . import gzsl
 from .calibrating import chosen_penalty
@@ -136,17 +145,24 @@ class FeatureTrainer(EvaluatingTrainer):
         self.num_classes, self.num_source_domains = self.dm.num_classes, self.dm.num_source_domains
 
     def training_loader(self) -> DataLoader:
-        """Dassl's loader of training images; one that keeps the incomplete last batch where the method does."""
+        """Dassl's loader of training images, with workers that stay, and the last batch where the method keeps it."""
         loader = self.dm.train_loader_x
-        if self.drop_last:
-            return loader
-        loading = {"num_workers": loader.num_workers, "pin_memory": loader.pin_memory}
-        return DataLoader(loader.dataset, loader.batch_size, sampler=loader.sampler, **loading)
+        return KeptWorkers(
+            loader.dataset,
+            loader.batch_size,
+            sampler=loader.sampler,
+            drop_last=loader.drop_last and self.drop_last,
+            **self.loading(),
+        )
+
+    def loading(self) -> dict[str, Any]:
+        """What all loaders of images have in common."""
+        return {"num_workers": self.cfg.DATALOADER.NUM_WORKERS, "pin_memory": self.device.type == "cuda"}
 
     def own_views(self, cfg: CfgNode, data_source: list, transform: object = None, is_train: bool = False) -> Dataset:
         """Dassl's dataset of images; in training each has random numbers of its own."""
         images = DatasetWrapper(cfg, data_source, transform=transform, is_train=is_train)
-        return OwnView(images, self.seed) if is_train else images
+        return RenewedView(images, self.seed) if is_train else images
 
     @property
     def seed(self) -> int:
@@ -225,7 +241,7 @@ class FeatureTrainer(EvaluatingTrainer):
             return self.bank().batches(batch_size or loading.TRAIN_X.BATCH_SIZE, drop_last)
         loader = self.image_loader
         if batch_size is not None:
-            loader = DataLoader(loader.dataset, batch_size, shuffle=True, num_workers=loading.NUM_WORKERS)
+            loader = KeptWorkers(loader.dataset, batch_size, shuffle=True, **self.loading())
         return ImageFeatures(self.backbone.encode_image, loader, self.device)
 
     def bank(self) -> FeatureBank:
@@ -262,8 +278,7 @@ class FeatureTrainer(EvaluatingTrainer):
             encoder,
             self.devices if pays else self.devices[:1],
             batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
-            num_workers=self.cfg.DATALOADER.NUM_WORKERS,
-            pin_memory=self.device.type == "cuda",
+            **self.loading(),
         )
 
     def cached_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
@@ -351,6 +366,8 @@ class FeatureTrainer(EvaluatingTrainer):
         if self.classifier.remembers and self.start_epoch == 0:
             self.classifier.remember(*self.features_to_remember())
         self.run_stage(self.main_stage(), self.start_epoch, self.after_epoch)
+        if isinstance(self.image_loader, KeptWorkers):
+            self.image_loader.end()
         if not self.classifier.trains and self.start_epoch == 0:  # no epoch has left a checkpoint
             self.save_model(self.epoch, self.output_dir)
         self.after_train()
@@ -395,7 +412,7 @@ class FeatureTrainer(EvaluatingTrainer):
     def renew_views(self) -> None:
         """Gives the images of loader workers other views than in the epochs before."""
         images = self.image_loader.dataset
-        if isinstance(images, OwnView):
+        if isinstance(images, RenewedView):
             images.key = (self.seed, int(self.stage.title == self.cfg.TRAINER.NAME), self.epoch)
 
     def forward_backward(self, batch: Batch) -> dict[str, float]:

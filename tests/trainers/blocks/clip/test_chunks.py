@@ -5,6 +5,7 @@ import torch
 
 from tests.trainers.conftest import VIT, random_clip
 from trainers.blocks.clip import chunks
+from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import ALL, AUTOMATIC, Chunks, cuts, free_memory
 from trainers.blocks.clip.text_encoder import TextEncoder
 from trainers.blocks.errors import InputError
@@ -103,3 +104,72 @@ def test_more_prompts_than_that_have_the_features_and_gradients_of_all_at_once(m
     monkeypatch.setattr(chunks, "MOST", 3)
     for got, value in zip(features_and_gradients(2, 7), expected, strict=True):
         torch.testing.assert_close(got, value, atol=1e-5, rtol=1e-5)
+
+
+class Full:
+    """Stands in for `run_suffix` on a device that has memory for so many prompts at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.run, self.sizes = room, ENCODER.run_suffix, []
+
+    def __call__(self, past, suffix, ends):
+        count = len(past[0][0]) * len(suffix)
+        self.sizes.append(count)
+        if count > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return self.run(past, suffix, ends)
+
+
+def test_where_memory_is_out_half_as_many_are_encoded_at_once_from_then_on(monkeypatch, capsys):
+    expected = features_and_gradients(2, 8)
+    monkeypatch.setattr(ENCODER, "run_suffix", full := Full(room=8))
+    ENCODER.chunks = Chunks(AUTOMATIC, budget=2**40)
+    for got, value in zip(features_and_gradients(2, 8), expected, strict=True):
+        torch.testing.assert_close(got, value, atol=1e-5, rtol=1e-5)
+    assert full.sizes == [16, 8, 8, 8, 8]  # all; halves, and those of the backward pass
+    assert "16 prompts at once is not there: 8 at once from here on (TRAINER.TEXT_CHUNK)" in capsys.readouterr().out
+    features_and_gradients(2, 8)
+    assert full.sizes[5:] == [8] * 4  # without another try
+
+
+@pytest.mark.parametrize(("size", "room", "tries"), [(AUTOMATIC, 4, 2), (0, 8, 1), (16, 8, 1)])
+def test_no_second_half_is_tried_nor_another_size_than_the_users(size, room, tries, monkeypatch):
+    monkeypatch.setattr(ENCODER, "run_suffix", full := Full(room))
+    ENCODER.chunks = Chunks(size, budget=2**40)
+    with pytest.raises(torch.OutOfMemoryError):
+        features_and_gradients(2, 8)
+    assert len(full.sizes) == tries
+
+
+def test_other_errors_are_not_tried_again(monkeypatch):
+    monkeypatch.setattr(ENCODER, "run_suffix", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        features_and_gradients(2, 8)
+
+
+def test_a_run_that_shares_a_gpu_with_two_others_leaves_room_for_them(monkeypatch):
+    monkeypatch.setattr(chunks, "free_memory", lambda device: 100)
+    assert 3 * Chunks.on(torch.device("cuda")).budget <= 100 and Chunks.on(CPU).budget == 40
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "amp"])
+def test_the_estimate_is_no_less_than_what_the_backward_pass_keeps(precision, tmp_path):
+    """By the type of the products: 16 bits take less than fp32, and more than half of it."""
+    torch.save(random_clip(VIT, feature_dim=24, width=128, layers=6).state_dict(), path := tmp_path / "clip.pt")
+    encoder = load_backbone(str(path), "fp32" if precision == "amp" else precision, CPU).text
+    if precision == "amp":
+        encoder.cast(torch.bfloat16)
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    known = {weights.untyped_storage().data_ptr() for weights in encoder.parameters()}
+    prefix, suffix = torch.zeros(1, 1, 128, requires_grad=True), torch.randn(64, 12, 128)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        features = encoder(prefix, suffix, torch.full((64,), 11))
+    assert features.requires_grad
+    estimate = 64 * encoder.bytes_each([(torch.zeros(1, 2, 1, 64, requires_grad=True),) * 2], suffix, 12)
+    measured = sum(size for place, size in kept.items() if place not in known)
+    assert measured < estimate < 3 * measured

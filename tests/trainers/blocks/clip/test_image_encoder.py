@@ -1,12 +1,15 @@
 """Image features: CLIP's own, with and without the work that is saved."""
 
+from functools import partial
+
 import pytest
 import torch
 from clip.model import ModifiedResNet, VisionTransformer
 from torch.nn.functional import normalize
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.blocks.clip.backbone import load_backbone
-from trainers.blocks.clip.image_encoder import ImageEncoder
+from trainers.blocks.clip.image_encoder import ImageEncoder, class_token_feature
 
 TOWERS = {
     "ViT": lambda: VisionTransformer(32, patch_size=8, width=64, layers=3, heads=2, output_dim=24),
@@ -42,3 +45,40 @@ def test_half_precision_is_clips_too(precision, clip_file):
     found = backbone.encode_image(images)
     assert found.dtype == torch.float32
     assert torch.cosine_similarity(found, expected).min() > 0.9999
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_bf16_casts_weights_once_to_the_bits_of_autocast(precision, clip_file):
+    """A tower in fp16 too: that of a ResNet ends in a product that autocast cannot do with weights in fp16."""
+    backbone, images = load_backbone(str(clip_file), precision, "cpu"), torch.randn(2, 3, 32, 32)
+    tower = load_backbone(str(clip_file), "fp32", "cpu").model.visual
+    encode = partial(class_token_feature, tower) if isinstance(tower, VisionTransformer) else tower
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = normalize(encode(images).float(), dim=-1)
+    backbone.image.in_bf16 = True
+    assert torch.equal(backbone.encode_image(images), expected)
+    assert backbone.image.rounded.conv1.weight.dtype == torch.bfloat16
+    casts = Casts()
+    with casts:
+        backbone.encode_image(images)
+    assert casts.of_weights(backbone.image.rounded) == 0
+    assert next(backbone.model.visual.parameters()).dtype != torch.bfloat16  # for the hash that the cache asks for
+
+
+class Casts(TorchDispatchMode):
+    """Which tensors are cast to another type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: list[torch.Tensor] = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        if operation is torch.ops.aten._to_copy.default:
+            self.tensors.append(arguments[0])
+        return operation(*arguments, **(options or {}))
+
+    def of_weights(self, tower: torch.nn.Module) -> int:
+        """How many of a tower's matrices and filters are among them."""
+        named = {name: weights for name, weights in tower.named_parameters() if "embedding" not in name}
+        places = {weights.data_ptr() for weights in named.values() if weights.dim() > 1}
+        return sum(tensor.data_ptr() in places for tensor in self.tensors)

@@ -1,14 +1,18 @@
 """Feature batches from images and from a bank."""
 
+import multiprocessing
+import os
 import random
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
 
-from trainers.blocks.features.batches import Extract, FeatureBank, ImageFeatures, extract_alone
+from trainers.blocks.features.batches import Extract, FeatureBank, ImageFeatures, KeptWorkers, extract_alone
+from trainers.blocks.run.randomness import RenewedView
 
 CPU = torch.device("cpu")
 
@@ -129,3 +133,71 @@ def test_features_of_several_batches_come_in_the_images_order():
     features, labels = encoding(batch_size=2)(Counted(5), "test")
     assert features[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert labels.tolist() == [0, 1, 2, 0, 1]
+
+
+class Views(Dataset):
+    """Images that say which process has loaded them, and what random number it drew."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> dict:
+        return {"img": torch.tensor([float(os.getpid()), random.random()]), "label": index}
+
+
+def epochs(loader_of, count: int = 3) -> tuple[list[torch.Tensor], list[list[int]], set[float]]:
+    """Numbers that were drawn for images, by epoch; the order of images; and the processes that loaded them."""
+    torch.manual_seed(3)
+    images = RenewedView(Views(), 7)
+    loader = loader_of(images, 2, shuffle=True, num_workers=1)
+    drawn, orders, processes = [], [], set()
+    for epoch in range(count):
+        images.key = (7, 0, epoch)
+        loaded, labels = zip(*((batch["img"], batch["label"]) for batch in loader), strict=True)
+        drawn.append(torch.cat(loaded)[:, 1])
+        orders.append(torch.cat(labels).tolist())
+        processes |= set(torch.cat(loaded)[:, 0].tolist())
+    return [*drawn, torch.rand(3)], orders, processes
+
+
+def test_workers_that_stay_give_what_workers_that_start_anew_would():
+    """Views, order, and the random numbers that are drawn after it."""
+    drawn, orders, processes = epochs(DataLoader)
+    kept_drawn, kept_orders, kept_processes = epochs(KeptWorkers)
+    assert all(map(torch.equal, kept_drawn, drawn)) and kept_orders == orders
+    assert (len(kept_processes), len(processes)) == (1, 3)
+    assert len({tuple(numbers.sort().values.tolist()) for numbers in drawn[:-1]}) == 3  # other views in every epoch
+
+
+def test_without_workers_a_loader_is_as_any_other():
+    assert [len(batch["label"]) for batch in KeptWorkers(Views(), 2)] == [2, 2, 1]
+
+
+def test_workers_end_when_they_are_told_to():
+    loader = KeptWorkers(Views(), 2, num_workers=1)
+    list(loader)
+    assert len(multiprocessing.active_children()) == 1
+    loader.end()
+    assert multiprocessing.active_children() == []
+    assert len(list(loader)) == 3  # by others
+    loader.end()
+
+
+def test_steps_on_a_bank_copy_nothing_to_the_device():
+    """On the meta device, which cannot hand anything back either."""
+    bank = FeatureBank(torch.empty(2, 6, 4, device="meta"), torch.empty(6, dtype=torch.long, device="meta"))
+    steps = iter(bank.batches(2, drop_last=False))
+    next(steps)
+    with Copies() as copies:
+        assert len(list(steps)) == 2
+    assert copies.count == 0
+
+
+class Copies(TorchDispatchMode):
+    """Counts copies of tensors."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        self.count += operation in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+        return operation(*arguments, **(options or {}))

@@ -1,5 +1,6 @@
 """Images encoded by several processes: the features of one, and what is said where a process fails."""
 
+import io
 import multiprocessing
 import os
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 import train
 from trainers.blocks.engine.images import ImageError
 from trainers.blocks.errors import InputError
 from trainers.blocks.features import devices as sharing
+from trainers.blocks.features.batches import ImageFeatures
 from trainers.blocks.features.devices import extractor, shares, usable_devices
 
 CPU = torch.device("cpu")
@@ -54,7 +57,7 @@ def test_features_and_errors_are_those_of_one_process(ship, as_from_train_py):
         shared.extractor = lambda encoder, count: nullcontext(extract)
         torch.manual_seed(5)
         found = features_of(shared)
-        assert len(multiprocessing.active_children()) == 2
+        assert len(multiprocessing.active_children()) == 1  # and this process
         broken = Path(shared.dm.dataset.test[7].impath)
         broken.write_text("not an image")
         with pytest.raises(ImageError) as raised:
@@ -73,6 +76,48 @@ def test_process_that_is_killed_is_an_error_that_says_how(as_from_train_py):
         with pytest.raises(InputError, match=r"on cpu was ended by SIGKILL.*DATALOADER\.NUM_WORKERS"):
             extract(images, "killed")
     assert multiprocessing.active_children() == []
+
+
+class InThisProcess:
+    """Stands in for RemoteEncoder: encodes when it is asked, and sends what it has as a pipe would."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.due, self.batches, self.sent = device, 0, [], []
+        self.pipe, self.other = sharing.SPAWN.Pipe()
+        OPENED.append(device)
+
+    def send(self, what: bytes) -> None:
+        self.encoder = torch.load(io.BytesIO(what), weights_only=False)
+
+    def ask(self, images, loading) -> None:
+        batches = ImageFeatures(self.encoder, DataLoader(images, shuffle=False, **loading), CPU)
+        self.batches, self.sent = [], list(batches)
+        self.due = len(self.sent)
+        self.other.send("ready")
+
+    def take(self) -> None:
+        self.batches.append(self.sent.pop(0))
+        self.due -= 1
+
+    def end(self) -> None:
+        self.pipe.close()
+
+
+OPENED: list[torch.device] = []  # by processes
+
+
+@pytest.mark.parametrize(("count", "opened"), [(9, "12"), (4, "1"), (2, "")])
+def test_the_runs_own_device_is_opened_by_no_other_process(count, opened, monkeypatch):
+    """Which in exclusive mode would fail: its share is encoded here, and features come in the order of the images."""
+    monkeypatch.setattr(sharing, "RemoteEncoder", InThisProcess)
+    OPENED.clear()
+    others = [torch.device("meta", index) for index in (1, 2)]
+    images = [{"img": torch.full((3, 1, 1), float(index)), "label": index} for index in range(count)]
+    with extractor(nn.Flatten(), [CPU, *others], batch_size=2, num_workers=0) as extract:
+        for _ in range(2):  # those that have been started are asked again
+            features, labels = extract(images, "shared")
+            assert features[:, 0].tolist() == labels.tolist() == list(range(count))
+    assert [torch.device("meta", int(index)) for index in opened] == OPENED
 
 
 def test_what_is_in_the_cache_starts_no_process(ship, no_process):
