@@ -50,7 +50,7 @@ def ablations_of(
     splits = args.class_splits or CLASS_SPLITS
     if args.reference and not set(kinds) <= set(PAIRED):
         parser.error(f"--reference is of the ablations {', '.join(PAIRED)}")
-    if len(request.backbones) > 1:
+    if kinds and len(request.backbones) > 1:
         parser.error("--backbone: an ablation is under one")
     ships = [method for method in request.methods if method.synthesizes]
     found = []

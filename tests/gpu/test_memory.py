@@ -11,6 +11,7 @@ from tests.trainers.conftest import VIT, random_clip
 from trainers.blocks.clip import text_encoder
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import AUTOMATIC, Chunks
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.training.feature_trainer import FeatureTrainer
 
 PROMPTS, LONG, WIDTH = 2048, 60, 256
@@ -18,7 +19,7 @@ PROMPTS, LONG, WIDTH = 2048, 60, 256
 
 @pytest.fixture
 def backbone(device) -> Backbone:
-    return Backbone(random_clip(VIT, feature_dim=64, width=WIDTH).to(device), {})
+    return Backbone(parts_of(random_clip(VIT, feature_dim=64, width=WIDTH).to(device)), {})
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from bench.parts import StageOne, StageTwo, plain_path
 from bench.tables import seconds, share, text
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import Chunks
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.clip.precision import Precision
 from trainers.blocks.errors import did_you_mean
 
@@ -122,7 +123,7 @@ def in_half(backbone: Backbone, dtype: torch.dtype) -> Backbone:
     convert_weights(model)
     for weights in model.parameters():
         weights.data = weights.data.to(dtype) if weights.dtype == torch.float16 else weights.data
-    return Backbone(model, backbone.identity)
+    return Backbone(parts_of(model), backbone.identity)
 
 
 class Part(NamedTuple):

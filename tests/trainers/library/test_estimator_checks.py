@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tests.trainers.conftest import VIT, random_clip
 from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.training import feature_trainer
 from trainers.library import Classifier, Clip, Ship, Synthesized, estimators
 
@@ -24,7 +25,7 @@ width = [8]  # of the features that came last
 @functools.cache
 def backbone(features: int) -> Backbone:
     model = random_clip(VIT, features, 64, layers=1)
-    return Backbone(model, {"backbone": f"random {features}", "backbone_name": "random"})
+    return Backbone(parts_of(model), {"backbone": f"random {features}", "backbone_name": "random"})
 
 
 class AnyWidth(Clip):
