@@ -34,8 +34,6 @@ TEST_BATCH = 16  # pictures encoded at once
 STEPS = 4  # an epoch, with few pictures: batches are as large as that needs
 SMALLEST = 8  # batch, where there are so many pictures
 SHOWN = 100  # classes with pictures that the table at the end has, and as many without
-USUAL = 224  # height and width of pictures, but for these of CLIP's models
-RESOLUTIONS = {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -214,13 +212,12 @@ def written_in(recipe: Recipe, key: str) -> Any:
 
 def resolution_of(backbone: str) -> int:
     """Height and width, in pixels, of the pictures that a CLIP takes; weights are read only where that is needed."""
-    import clip
-
-    from trainers.blocks.clip.backbone import load_backbone
+    from trainers.blocks.clip.backbone import load_backbone, stated_preprocessing
     from trainers.blocks.clip.files import file_of
 
-    if backbone in clip.available_models():
-        return RESOLUTIONS.get(backbone, USUAL)
+    stated = stated_preprocessing(backbone).size
+    if stated:
+        return stated
     try:
         return resolution_in(file_of(backbone))
     except Exception:  # no plain state dict in OpenAI's layout: the loader takes it, or says what is wrong with it

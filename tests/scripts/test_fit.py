@@ -15,7 +15,7 @@ from PIL import Image
 from protocols import backbones
 
 from tests.record_opens import recorded
-from trainers.blocks.clip import backbone
+from trainers.blocks.clip import openai
 
 SHORT = ("OPTIM.MAX_EPOCH", 1, "TRAINER.SHIP.OPTIM.MAX_EPOCH", 1, "TRAINER.FEATURES.VIEWS", 1)
 SMALL = (*SHORT, "TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8)
@@ -162,7 +162,7 @@ def test_the_size_of_pictures_is_read_off_the_shapes_of_the_weights(layers, tmp_
     width, patch = (64, 16) if layers == 2 else (8, None)
     model = clip.model.CLIP(32, 96, layers, width, patch, 77, 99, 16, 1, 1)
     torch.save(model.state_dict(), tmp_path / "clip.pt")
-    monkeypatch.setattr(backbone, "read_clip", lambda name: pytest.fail("the weights are read"))
+    monkeypatch.setattr(openai, "read_clip", lambda name: pytest.fail("the weights are read"))
     assert fit.resolution_of(str(tmp_path / "clip.pt")) == model.visual.input_resolution == 96
 
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_around_the_weights_is_loaded_for_its_size(tiny_clip, tmp_p
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "neither an existing file nor one of CLIP's models"), (b"no weights", "cannot be read as a checkpoint")],
+    [(None, "no backbone '"), (b"no weights", "cannot be read as a checkpoint")],
 )
 def test_a_backbone_that_is_none_is_named(content, said, birds, run, tmp_path):
     path = tmp_path / "other.pt"

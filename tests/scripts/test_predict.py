@@ -248,7 +248,7 @@ BAD = [  # what is moved away of the run, what is asked for, what is said
     ("", ("--csv", "no/such/folder/p.csv"), "its folder is not there"),
     ("", ("--json", "docs"), "it is a folder"),
     ("", ("--csv", 300 * "x"), "cannot be read or written: File name too long"),
-    ("", ("--backbone", "nowhere.pt"), "neither an existing file nor one of CLIP's models"),
+    ("", ("--backbone", "nowhere.pt"), "no backbone 'nowhere.pt'"),
     ("", ("--backbone", "datasets/assets/shapes_clip.pt"), "INPUT.SIZE"),
     ("", ("--backbone", "ViT-B/61"), "Did you mean ViT-B/16?"),
     ("results.json", (), "incomplete run, without results.json"),

@@ -5,9 +5,9 @@
 Makes class folders of small pictures in a temporary folder, named by an adjective and a noun each ("wooden lantern").
 Half of the classes have training pictures, and half only their names. Both stages are trained with the CLIP of
 `shapes`, then tested on the base classes, on the new ones, and on all of them; a picture is classified among all
-names, and tables and plots are made. Each step is a process of its own, by the command that a user would type: wall
-time and the processor's, the peak of its resident memory, and what it left on disk. The pictures are noise, so the
-accuracies say nothing. Prints a table, or JSON with --json.
+names, and tables, plots and the page of the trained run are made. Each step is a process of its own, by the command
+that a user would type: wall time and the processor's, the peak of its resident memory, and what it left on disk. The
+pictures are noise, so the accuracies say nothing. Prints a table, or JSON with --json.
 
 Exit status: 0; 1 where a step failed; 2 for bad input.
 """
@@ -89,6 +89,8 @@ def steps(root: Path, args: argparse.Namespace) -> Iterator[Step]:
         yield Step(f"tables.py --protocol {protocol}", tables, root / "tables")
     to = root / "plots"
     yield Step("plots.py", script("plots", root / "output", "--to", to), to)
+    page = root / "page"
+    yield Step("inspect_run.py", script("inspect_run", planned[0].folder, "--to", page / "report.html"), page)
 
 
 def script(name: str, *words: object) -> list[str]:

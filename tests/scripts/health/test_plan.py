@@ -72,14 +72,20 @@ def test_checkpoints_that_the_plan_itself_makes_are_not_missed(pets, tiny_clip, 
     assert len(started) == 2
 
 
-@pytest.mark.parametrize(
-    "word", ["datacomp_b16", "open_clip:ViT-B-16//weights.pt", "hf:openai/clip-vit-base-patch16"]
-)
+@pytest.mark.parametrize("word", ["datacomp_b16", "hf:openai/clip-vit-base-patch16"])
 def test_names_of_libraries_are_not_looked_for_as_files(word):
     runs = planned(run.parse_args(["ship", "base2new", "dtd", "1", "--backbone", word])[1])
     settings = [(one, plan.settings_of(one)) for one in runs]
     assert {values["MODEL.BACKBONE.NAME"].partition(":")[0] for _, values in settings} <= {"open_clip", "hf"}
     assert list(plan.checkpoints_lacking(settings)) == []
+
+
+def test_a_file_for_a_library_that_is_not_there_is_missed():
+    runs = planned(
+        run.parse_args(["ship", "base2new", "dtd", "1", "--backbone", "open_clip:ViT-B-16//weights.pt"])[1]
+    )
+    (lacking,) = plan.checkpoints_lacking([(one, plan.settings_of(one)) for one in runs])
+    assert "there is no file 'weights.pt'" in lacking
 
 
 def test_weights_that_cannot_be_downloaded_are_said_before_the_first_run(start, monkeypatch):

@@ -28,6 +28,11 @@ class ImageEncoder(nn.Module):
         self.rounded = cast_weights(deepcopy(self.tower), torch.bfloat16) if wanted else None
 
     @property
+    def dtype(self) -> torch.dtype:
+        """That images come in."""
+        return _dtype_of(self.tower)
+
+    @property
     def convolves(self) -> bool:
         """Whether it is made of convolutions, beyond the one that makes patches."""
         return sum(isinstance(part, nn.Conv2d) for part in self.tower.modules()) > 1
@@ -43,7 +48,6 @@ class ImageEncoder(nn.Module):
 
 
 def _dtype_of(tower: nn.Module) -> torch.dtype:
-    """That images come in."""
     if isinstance(tower, (VisionTransformer, ModifiedResNet)):
         return tower.conv1.weight.dtype  # other parts of these may be fp32
     return next(weight.dtype for weight in tower.parameters() if weight.is_floating_point())

@@ -16,9 +16,10 @@ def planned(tmp_path):
     return list(steps(tmp_path, args))
 
 
-def test_steps_are_training_the_tests_of_both_protocols_a_prediction_tables_and_plots(planned, tmp_path):
+def test_steps_are_training_the_tests_of_both_protocols_a_prediction_tables_plots_and_a_page(planned, tmp_path):
     scripts = [step.command[1].rsplit("/", 1)[1] for step in planned]
-    assert scripts == ["train.py", "train.py", "train.py", "predict.py", "tables.py", "tables.py", "plots.py"]
+    reports = ("tables.py", "tables.py", "plots.py", "inspect_run.py")
+    assert scripts == ["train.py", "train.py", "train.py", "predict.py", *reports]
     train, new, every, *_ = (" ".join(step.command) for step in planned)
     assert "SUBSAMPLE_CLASSES base" in train and "OPTIM.MAX_EPOCH 2" in train and "--eval-only" not in train
     assert "SUBSAMPLE_CLASSES new" in new and "SUBSAMPLE_CLASSES all" in every
