@@ -239,12 +239,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         files = save(figures(args, runs), args.to)
     except NoRuns as missing:
         fail(f"no {missing} under {where}; `python scripts/tables.py` says how to make them.")
-    except ModuleNotFoundError as missing:
-        if not (missing.name or "").startswith("matplotlib"):
-            raise
-        fail("plots need matplotlib: pip install matplotlib")
-    except OSError as error:
-        fail(f"cannot write to {args.to}: {error}")
     if not files:
         fail(f"no {args.protocol} runs under {where} have what there is to draw: {wanted(args)}.")
     print("\n".join(map(str, files)))
