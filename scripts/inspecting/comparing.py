@@ -1,6 +1,7 @@
 """Runs side by side: their figures, and differences by class to the first run."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,12 +74,10 @@ def paired(first: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
         if name in other
     ]
     values = [row["difference"] for row in rows]
-    mean = sum(values) / len(values)
-    spread = sum((value - mean) ** 2 for value in values)
     return {
         "by_class": rows,
-        "mean": mean,
-        "error": math.sqrt(spread / (len(values) - 1) / len(values)) if len(values) > 1 else None,
+        "mean": statistics.fmean(values),
+        "error": statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
         "better": sum(value > 0 for value in values),
         "worse": sum(value < 0 for value in values),
     }

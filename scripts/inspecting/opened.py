@@ -4,7 +4,7 @@ import argparse
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from dassl.data.data_manager import DatasetWrapper
@@ -37,6 +37,13 @@ class Pictures:
     def of(self, rows: Tensor) -> "Pictures":
         """Those in some rows."""
         return Pictures(self.features[rows], self.labels[rows], [self.paths[row] for row in rows.tolist()])
+
+    def among(self, classes: Classes, own: Classes) -> "Pictures":
+        """Those of some classes, with labels that index these; the labels here index their `own` classes."""
+        places = [-1 if row is None else row for row in classes.find(own)]
+        moved = torch.tensor(places, device=self.labels.device)[self.labels]
+        rows = torch.nonzero(moved >= 0).flatten()
+        return replace(self.of(rows), labels=moved[rows])
 
 
 @dataclass
@@ -113,7 +120,8 @@ def gather_pictures(opened: OpenedRun) -> None:
     trainer = opened.trainer
     with redirect_stdout(io.StringIO()):
         features, labels = trainer.evaluation_features("test")
-    parts = [pictures_among(opened.classes, trainer.classes, features, labels, trainer.dm.dataset.test)]
+    own = Pictures(features, labels, paths_of(trainer.dm.dataset.test))
+    parts = [own.among(opened.classes, trainer.classes)]
     if trainer.cfg.DATASET.SUBSAMPLE_CLASSES != "all" and opened.run.left_out:
         try:
             parts.append(other_half(opened))
@@ -137,17 +145,12 @@ def other_half(opened: OpenedRun) -> Pictures:
         dataset = build_dataset(cfg)
         images = DatasetWrapper(cfg, dataset.test, transform=build_transform(cfg, is_train=False))
         features, labels = trainer.plain_features(images, dataset.test, "the other classes")
-    return pictures_among(opened.classes, Classes.of_dataset(dataset), features, labels, dataset.test)
+    pictures = Pictures(features, labels, paths_of(dataset.test))
+    return pictures.among(opened.classes, Classes.of_dataset(dataset))
 
 
-def pictures_among(
-    classes: Classes, own: Classes, features: Tensor, labels: Tensor, items: Sequence[Datum]
-) -> Pictures:
-    """Pictures whose labels index `own` classes, with labels that index `classes`; those of others are left out."""
-    places = torch.tensor([-1 if row is None else row for row in classes.find(own)], device=labels.device)
-    moved = places[labels]
-    rows = torch.nonzero(moved >= 0).flatten()
-    return Pictures(features[rows], moved[rows], [items[row].impath for row in rows.tolist()])
+def paths_of(items: Sequence[Datum]) -> list[str]:
+    return [item.impath for item in items]
 
 
 def first_line(error: Exception) -> str:

@@ -63,14 +63,7 @@ class Inspected:
     def chosen_pictures(self) -> Pictures | None:
         """Test pictures of the classes that are looked at, with labels that index these."""
         pictures = self.opened.pictures
-        if pictures is None:
-            return None
-        every = self.opened.classes
-        places = [-1 if row is None else row for row in self.classes.find(every)]
-        labels = torch.tensor(places, device=pictures.labels.device)[pictures.labels]
-        rows = torch.nonzero(labels >= 0).flatten()
-        some = pictures.of(rows)
-        return Pictures(some.features, labels[rows], some.paths)
+        return None if pictures is None else pictures.among(self.classes, self.opened.classes)
 
     @property
     def vae(self) -> torch.nn.Module:
