@@ -9,10 +9,12 @@ import yaml
 from common.arguments import CHECKOUT
 from common.errors import unknown
 
+from trainers.blocks.run.files import OPEN_CLIP, TRANSFORMERS, backbone_file
+
 FOLDER = CHECKOUT / "configs" / "backbones"
 KEY = "MODEL.BACKBONE.NAME"
 OPENAI = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
-LIBRARIES = OPEN_CLIP, HUGGING_FACE = "open_clip:", "hf:"  # whose own names follow
+LIBRARIES = (OPEN_CLIP, TRANSFORMERS)  # whose own names follow
 OWN = r"(?:rn\d+(?:x\d+)?|vit_[blh]\d+(?:_\d+px)?)"  # that recipes' names begin with
 EMBEDDED = "shapes"  # datasets that begin so come with a backbone of their own, so with recipes that begin so too
 
@@ -68,8 +70,6 @@ def backbone_of(word: str) -> Backbone:
 
 def find_backbone(word: str) -> Backbone:
     """The same; raises BackboneError where it is certain that there is no such backbone."""
-    from trainers.blocks.run.files import backbone_file
-
     backbone = backbone_of(word)
     known = backbone.file is not None or word in OPENAI or word.startswith(LIBRARIES)
     if not (known or backbone_file(word)):
@@ -102,7 +102,7 @@ def label_of(name: str) -> str:
     if name.startswith(OPEN_CLIP):
         architecture, _, weights = name.removeprefix(OPEN_CLIP).partition("//")
         return in_folders("_".join(filter(None, (architecture.lower(), Path(weights).stem))))
-    model = name.removeprefix(HUGGING_FACE)
+    model = name.removeprefix(TRANSFORMERS)
     if model != name and not model.startswith(("/", ".", "~")):
         return in_folders(model.lower())
     return in_folders(Path(model).stem)
