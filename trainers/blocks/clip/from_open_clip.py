@@ -5,24 +5,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, did_you_mean
 from ..run.files import OPEN_CLIP, open_clip_file
 from .activation import GELU, QUICK_GELU
-from .image_encoder import ImageEncoder
 from .libraries import (
     activation_of,
     check_weights_of,
-    fingerprint_of,
     hub,
     imported,
-    lower,
     refusing,
+    taken_apart,
     text_encoder_of,
     tokenizer_of,
-    versions_of,
 )
 from .parts import Parts
 from .preprocessing import Preprocessing
@@ -123,21 +119,9 @@ def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:
         activation = activation_of(model, "")
         tokenizer = tokenizer_for(one.arch)
         text = text_tower(model, tokenizer)
-        with torch.no_grad():
-            feature_dim = model.encode_text(tokenizer(["a"])).shape[-1]
     about = stated(one, model.visual.image_size)
-    fingerprint = fingerprint_of(model, OPEN_CLIP, one.arch, activation, about)
-    lower(model, model.visual, precision)
-    parts = Parts(
-        model,
-        ImageEncoder(model.visual),
-        text,
-        feature_dim,
-        about,
-        activation,
-        {"family": OPEN_CLIP, "arch": one.arch, "libraries": versions_of("open_clip_torch", "timm", "transformers")},
-    )
-    return parts, fingerprint
+    packages = ("open_clip_torch", "timm", "transformers")
+    return taken_apart(OPEN_CLIP, one.arch, model, model.visual, text, about, activation, precision, packages)
 
 
 def built(one: Named, activation: str) -> nn.Module:

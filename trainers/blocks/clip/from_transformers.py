@@ -9,18 +9,15 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..run.files import TRANSFORMERS, found
-from .image_encoder import ImageEncoder
 from .libraries import (
     activation_of,
     check_weights_of,
-    fingerprint_of,
     hub,
     imported,
-    lower,
     refusing,
+    taken_apart,
     text_encoder_of,
     tokenizer_of,
-    versions_of,
 )
 from .parts import Parts
 from .preprocessing import Preprocessing
@@ -96,23 +93,9 @@ def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:
         check_weights_of(model)
         activation = activation_of(model, activation)
         tokenizer = tokenizer_for(name, config)
-        visual = ImageTower(model)
-        text = text_tower(model, tokenizer, config)
-        with torch.no_grad():
-            feature_dim = text.encode_tokens(tokenizer(["a"])).shape[-1]
-    about = preprocessing(name)
-    fingerprint = fingerprint_of(model, TRANSFORMERS, config.model_type, activation, about)
-    lower(model, visual, precision)
-    parts = Parts(
-        model,
-        ImageEncoder(visual),
-        text,
-        feature_dim,
-        about,
-        activation,
-        {"family": TRANSFORMERS, "arch": config.model_type, "libraries": versions_of("transformers")},
-    )
-    return parts, fingerprint
+        visual, text = ImageTower(model), text_tower(model, tokenizer, config)
+    kind, about = config.model_type, preprocessing(name)
+    return taken_apart(TRANSFORMERS, kind, model, visual, text, about, activation, precision, ("transformers",))
 
 
 def built(name: str) -> nn.Module:

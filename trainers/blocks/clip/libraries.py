@@ -18,9 +18,13 @@ from ..errors import InputError
 from ..run.memory import is_out_of_memory
 from .activation import GELU, QUICK_GELU
 from .blocks import UnknownLayout
+from .image_encoder import ImageEncoder
+from .parts import Parts
 from .precision import HALVES
+from .preprocessing import Preprocessing
 from .prompts import tokenize_texts
 from .text_encoder import TextEncoder
+from .text_tower import TextTower
 from .tokenizer import Tokenizer
 from .whole_text import WholeTextEncoder
 
@@ -132,7 +136,7 @@ def text_encoder_of(
     tokenizer: Tokenizer,
     layers: int,
     short: Callable[[], TextEncoder | None],
-) -> TextEncoder | WholeTextEncoder:
+) -> TextTower:
     """The fast encoder where it is exact, else the whole tower; tried out on a few texts, in fp32 on the CPU.
 
     `encode` is the model's own way from token numbers (N, window) to features, `short` makes the fast encoder, or
@@ -154,7 +158,7 @@ def text_encoder_of(
     raise InputError("its text tower gives other features where embeddings are put in: it cannot take a context.")
 
 
-def _distance(encoder: TextEncoder | WholeTextEncoder, tokens: Tensor, expected: Tensor) -> float:
+def _distance(encoder: TextTower, tokens: Tensor, expected: Tensor) -> float:
     """The relative distance of an encoder's features of embedded tokens (N, window) to those expected (N, D)."""
     tokenizer, embeddings = encoder.tokenizer, encoder.embed(tokens)
     start = max(1, len(tokenizer.start))
@@ -193,6 +197,26 @@ def lower(model: nn.Module, visual: nn.Module, precision: str) -> None:
     if precision in HALVES:
         (visual if precision == "mixed" else model).to(HALVES[precision])
     model.logit_scale.data = scale
+
+
+def taken_apart(
+    family: str,
+    arch: str,
+    model: nn.Module,
+    visual: nn.Module,
+    text: TextTower,
+    about: Preprocessing,
+    activation: str,
+    precision: str,
+    packages: Sequence[str],
+) -> tuple[Parts, str]:
+    """The parts of a model in fp32, which from here on has the run's precision, and its fingerprint."""
+    with torch.no_grad():
+        feature_dim = text.encode_tokens(text.tokenizer(["a"])).shape[-1]
+    fingerprint = fingerprint_of(model, family, arch, activation, about)
+    lower(model, visual, precision)
+    libraries = {"family": family, "arch": arch, "libraries": versions_of(*packages)}
+    return Parts(model, ImageEncoder(visual), text, feature_dim, about, activation, libraries), fingerprint
 
 
 def fingerprint_of(model: nn.Module, *about: object) -> str:

@@ -21,6 +21,7 @@ from .tokenizer import byte_pairs
 
 __all__ = ["check_weights", "load", "named_file", "parts_of", "preprocessing"]
 
+STORED = {**HALVES, "amp": torch.float16}  # what weights of products are then
 NEEDED = ("visual.conv1.weight", "text_projection", "positional_embedding", "token_embedding.weight", "logit_scale")
 VOCABULARY = len(byte_pairs().encoder)  # tokens that CLIP's tokenizer knows
 SIZES = {"RN50x4": 288, "RN50x16": 384, "RN50x64": 448, "ViT-L/14@336px": 336}  # where they are not 224
@@ -44,11 +45,11 @@ def load(name: str, precision: str, activation: str) -> tuple[Parts, str]:
     activation = activation or _stated_activation(name)
     set_activation(model, activation)
     fingerprint = _fingerprint(model, activation)
-    if precision in HALVES or precision == "amp":
+    if precision in STORED:
         convert_weights(model)  # to fp16, but for the parts that CLIP keeps in fp32
         for parameter in model.parameters():
             if parameter.dtype == torch.float16:
-                parameter.data = parameter.data.to(HALVES.get(precision, torch.float16))
+                parameter.data = parameter.data.to(STORED[precision])
     if precision == "mixed":
         model.transformer.float()
     parts = parts_of(model, activation)

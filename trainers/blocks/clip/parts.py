@@ -8,8 +8,7 @@ from torch import nn
 from .activation import QUICK_GELU
 from .image_encoder import ImageEncoder
 from .preprocessing import Preprocessing
-from .text_encoder import TextEncoder
-from .whole_text import WholeTextEncoder
+from .text_tower import TextTower
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Parts:
 
     model: nn.Module
     image: ImageEncoder
-    text: TextEncoder | WholeTextEncoder
+    text: TextTower
     feature_dim: int
     preprocessing: Preprocessing
     activation: str = QUICK_GELU

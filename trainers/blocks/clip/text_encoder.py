@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Block, described
-from .chunks import Chunks, cuts, recomputed
+from .chunks import cuts, recomputed
 from .packing import layout, padded
 from .precision import cast_weights
+from .text_tower import TextTower
 from .tokenizer import Tokenizer, clip_tokenizer
 
 KeysValues = tuple[Tensor, Tensor]
@@ -25,7 +26,7 @@ BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values ar
 HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(TextTower):
     """A text tower, fed with token embeddings instead of token numbers.
 
     Shapes: G prefixes of P tokens, N prompts of S further tokens, width W, feature dimension D.
@@ -40,15 +41,12 @@ class TextEncoder(nn.Module):
         The tokenizer is CLIP's unless it is given. `reads_last`: the feature is that of the window's last token,
         behind padding, and not that of EOT. Raises UnknownLayout for blocks that are none of those in blocks.py.
         """
-        super().__init__()
-        self.token_embedding = model.token_embedding
+        super().__init__(model.token_embedding, tokenizer or clip_tokenizer(len(model.positional_embedding)))
         self.positional_embedding = model.positional_embedding
         self.blocks = model.transformer.resblocks
         self.ln_final = model.ln_final
         self.text_projection = model.text_projection  # a matrix (W, D), a linear layer or None
-        self.tokenizer = tokenizer or clip_tokenizer(len(self.positional_embedding))
         self.reads_last = reads_last
-        self.chunks = Chunks()  # how many prompts are encoded at once
         self._parts: list[Block] = [described(block) for block in self.blocks]
         self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
@@ -83,15 +81,6 @@ class TextEncoder(nn.Module):
     @property
     def width(self) -> int:
         return self.positional_embedding.shape[1]
-
-    @property
-    def window(self) -> int:
-        """The longest prompt in tokens, SOS and EOT included."""
-        return self.tokenizer.window
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Token numbers (..., S) to embeddings (..., S, W)."""
-        return self.token_embedding(tokens).type(self.dtype)
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, S) as the tokenizer gives them."""

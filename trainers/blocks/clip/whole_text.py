@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .chunks import Chunks, cuts, recomputed
+from .chunks import cuts, recomputed
 from .packing import padded
+from .text_tower import TextTower
 from .tokenizer import Tokenizer
 
 # About how many numbers, in units of the width, a block has of each token at once: 10 it keeps for the backward pass
@@ -20,7 +21,7 @@ from .tokenizer import Tokenizer
 BY_TOKEN = 16
 
 
-class WholeTextEncoder(nn.Module):
+class WholeTextEncoder(TextTower):
     """The same as TextEncoder to those that use it, in shapes and results; each prompt runs by itself, as a whole.
 
     `encode` is the model's own way from token numbers (N, window) to features (N, D), `embedding` the module in which
@@ -32,10 +33,8 @@ class WholeTextEncoder(nn.Module):
     def __init__(
         self, encode: Callable[[Tensor], Tensor], embedding: nn.Embedding, tokenizer: Tokenizer, layers: int
     ) -> None:
-        super().__init__()
-        self.token_embedding, self.tokenizer, self.layers = embedding, tokenizer, layers
-        self.chunks = Chunks()  # how many prompts are encoded at once
-        self._encode = encode
+        super().__init__(embedding, tokenizer)
+        self.layers, self._encode = layers, encode
 
     @property
     def dtype(self) -> torch.dtype:
@@ -48,15 +47,6 @@ class WholeTextEncoder(nn.Module):
     @property
     def width(self) -> int:
         return self.token_embedding.embedding_dim
-
-    @property
-    def window(self) -> int:
-        """The longest prompt in tokens, marks of start and end included."""
-        return self.tokenizer.window
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Token numbers (..., S) to embeddings (..., S, W)."""
-        return self.token_embedding(tokens).type(self.dtype)
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, window) as the tokenizer gives them."""

@@ -1,0 +1,30 @@
+"""What text encoders have in common, whichever way they run their tower."""
+
+import torch
+from torch import Tensor, nn
+
+from .chunks import Chunks
+from .tokenizer import Tokenizer
+
+
+class TextTower(nn.Module):
+    """A text tower, fed with token embeddings; its `encode_tokens` takes token numbers."""
+
+    path: str  # how it runs, for the log
+    dtype: torch.dtype  # of embeddings and features
+    device: torch.device
+    width: int  # of embeddings
+
+    def __init__(self, token_embedding: nn.Module, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.token_embedding, self.tokenizer = token_embedding, tokenizer
+        self.chunks = Chunks()  # how many prompts are encoded at once
+
+    @property
+    def window(self) -> int:
+        """The longest prompt in tokens, marks of start and end included."""
+        return self.tokenizer.window
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Token numbers (..., S) to embeddings (..., S, W)."""
+        return self.token_embedding(tokens).type(self.dtype)
