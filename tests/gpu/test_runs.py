@@ -21,7 +21,7 @@ CASES = {  # trainer, and the precision of the device's run
     "TipAdapterF fp32": ("TipAdapterF", "fp32"),
     "CLIPAdapter amp": ("CLIPAdapter", "amp"),
 }
-NODES = {"TipAdapterF": "TIPADAPTER", "CLIPAdapter": "CLIP_ADAPTER"}  # of keys, where it is not the name
+NODES = {"TipAdapterF": "TIPADAPTER"}  # of keys, where it is not the name
 ON_CPU: dict[str, dict] = {}  # results by trainer: on the CPU in fp32, run once
 
 
