@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -121,8 +122,11 @@ def start(arguments: list[str], log: Path, before: Callable[[], object] = lambda
         status = 0
     except SystemExit as ended:
         status = ended.code
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(status)
 
 

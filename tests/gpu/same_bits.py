@@ -41,6 +41,11 @@ def kill_in_the_middle(folder: Path) -> None:
     when_reached(MIDDLE, lambda where: os.kill(os.getpid(), signal.SIGKILL))
 
 
+def said_last(folder: Path) -> str:
+    text = (folder / "console.txt").read_text(encoding="utf-8", errors="replace")
+    return f"{folder}/console.txt ends with:\n{text[-1500:]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for the runs; it must not be there")
@@ -55,10 +60,10 @@ def main() -> None:
     at_once.join()
     ended = start(arguments(words, killed), killed / "console.txt", lambda: kill_in_the_middle(killed))
     if ended != -signal.SIGKILL:
-        sys.exit(f"The run that was to be killed ended with {ended}; see {killed}/console.txt")
+        sys.exit(f"The run that was to be killed ended with {ended}; {said_last(killed)}")
     statuses.append(run(words, killed))
     if any(statuses):
-        sys.exit(f"A run failed; see console.txt in {args.output}/*")
+        sys.exit(f"A run failed; {' '.join(map(said_last, folders))}")
     expected = outcome(one)
     different = [name for name in ("other", "killed") if unequal(expected, outcome(args.output / name))]
     print(f"not equal: {', '.join(different)}" if different else "all three are equal bit for bit")

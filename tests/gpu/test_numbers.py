@@ -65,7 +65,8 @@ def features_of(backbone: Backbone, count: int = 15) -> tuple[Tensor, Tensor]:
 def made(name: str, backbone: Backbone) -> FeatureClassifier:
     """The method, as training begins."""
     torch.manual_seed(0)
-    classifier = METHODS[name].of(backbone, NAMES, "OxfordPets").to(backbone.device)
+    exact = {"TEACHER_PREC": "fp32"} if name == "KgCoOp" else {}  # fp16 rounds otherwise on another device
+    classifier = METHODS[name].of(backbone, NAMES, "OxfordPets", **exact).to(backbone.device)
     features, labels = (part.to(backbone.device) for part in features_of(backbone))
     if classifier.remembers:
         classifier.remember(features, labels)
