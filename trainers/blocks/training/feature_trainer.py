@@ -461,7 +461,7 @@ def what_decides_on_cuda() -> dict[str, object]:
 def read_at_once(values: Mapping[str, Tensor | float]) -> dict[str, float]:
     """Tensors of one number each, and numbers, as numbers: a GPU is waited for once."""
     tensors = {name: value.detach().double().flatten() for name, value in values.items() if torch.is_tensor(value)}
-    read = dict(zip(tensors, torch.cat(list(tensors.values())).tolist(), strict=True)) if tensors else {}
+    read = dict(zip(tensors, torch.cat(list(tensors.values())).cpu().tolist(), strict=True)) if tensors else {}
     return {name: read.get(name, value) for name, value in values.items()}
 
 
