@@ -24,6 +24,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
+import scripts.protocols.imports  # noqa: E402, F401 - leaves CUDA closed, which does not outlive a fork
 import train  # noqa: E402 - of this checkout
 from tests.trainers.outcomes import outcome, unequal  # noqa: E402
 from trainers.blocks.training.feature_trainer import FeatureTrainer  # noqa: E402

@@ -79,11 +79,13 @@ def peak(backbone: Backbone, prompts: int) -> int:
 
 
 def test_half_as_many_prompts_are_encoded_where_not_all_find_room(backbone, limited, device, capsys):
+    """On a GPU memory may run out in either pass."""
     prompts = PROMPTS if device.type == "cuda" else 8
     expected, room = step(backbone, prompts), peak(backbone, prompts)
     backbone.text.chunks = Chunks(AUTOMATIC, budget=2**50)  # an estimate that is too good
     limited(int(0.8 * room), prompts // 2)
-    torch.testing.assert_close(step(backbone, prompts), expected, rtol=1e-3, atol=1e-4)
+    found = backbone.text.within_memory(lambda: step(backbone, prompts))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
     assert f"{prompts // 2:,} at once from here on (TRAINER.TEXT_CHUNK)" in capsys.readouterr().out
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,18 +16,21 @@ SHARE = {"cpu": 0.4, "cuda": 0.3}  # of the memory that is free at the start; th
 CEILING = {"cpu": 4 * 2**30}  # bytes: other programs want memory too; a GPU's belongs to the run
 AUTOMATIC, ALL = -1, 0
 MOST = 65_535  # prompts in one call of attention: CUDA's grids have no room for more
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Chunks:
     """How many prompts at once: so many; ALL; or AUTOMATIC, as many as the budget in bytes has room for.
 
-    most: what no call has more of, since CUDA or memory had no room for it.
+    most: what no call has more of, since CUDA or memory had no room for it. seen: the most in a call of
+    the step that is being taken.
     """
 
     size: int = ALL
     budget: int = 0
     most: int = MOST
+    seen: int = 0
 
     @classmethod
     def on(cls, device: torch.device, size: int = AUTOMATIC) -> "Chunks":
@@ -58,13 +62,22 @@ class Chunks:
         and other programs may have taken memory since.
         """
         try:
-            return encode(size), self
+            return encode(size), replace(self, seen=max(self.seen, size))
         except (RuntimeError, MemoryError) as error:
-            if self.size != AUTOMATIC or size < 2 or not is_out_of_memory(error):
+            if not self.can_halve(size, error):
                 raise
-        half = size // 2  # from here on nothing holds what had been computed
+        fewer = self.halved(size)  # from here on nothing holds what had been computed
+        return encode(fewer.most), fewer
+
+    def can_halve(self, size: int, error: BaseException) -> bool:
+        """Whether half of so many prompts at once may help against the error: of a size that is not the user's."""
+        return self.size == AUTOMATIC and size > 1 and is_out_of_memory(error)
+
+    def halved(self, size: int) -> "Chunks":
+        """Half of so many prompts at once from here on, and a line that says so."""
+        half = size // 2
         print(f"Memory for {size:,} prompts at once is not there: {half:,} at once from here on (TRAINER.TEXT_CHUNK)")
-        return encode(half), replace(self, most=half)
+        return replace(self, most=half, budget=self.budget // 2, seen=half)
 
 
 def cuts(groups: int, each: int, size: int) -> Iterator[tuple[slice, slice]]:

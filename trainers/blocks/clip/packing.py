@@ -12,7 +12,7 @@ class Padded:
     """Prompts (B, S, C) as they are; eot (B,), on the CPU, is each one's last token."""
 
     def __init__(self, eot: Tensor, device: torch.device) -> None:
-        self.rows, self.eot = torch.arange(len(eot), device=device), eot.to(device)
+        self.rows, self.eot = torch.arange(len(eot), device=device), eot.to(device, non_blocking=True)
 
     def pack(self, x: Tensor) -> Tensor:
         return x
@@ -29,9 +29,10 @@ class Packed:
     """The T tokens up to the last of each prompt, (T, C); what stands behind it is zero when unpacked."""
 
     def __init__(self, eot: Tensor, length: int, device: torch.device) -> None:
-        self.shape, self.eot = (len(eot), length), eot.to(device)
-        self.rows = (torch.arange(length) <= eot[:, None]).flatten().nonzero()[:, 0].to(device)
-        self.ends = ((eot + 1).cumsum(0) - 1).to(device)
+        self.shape, self.eot = (len(eot), length), eot.to(device, non_blocking=True)
+        rows = (torch.arange(length) <= eot[:, None]).flatten().nonzero()[:, 0]
+        self.rows = rows.to(device, non_blocking=True)
+        self.ends = ((eot + 1).cumsum(0) - 1).to(device, non_blocking=True)
 
     def pack(self, x: Tensor) -> Tensor:
         return x.flatten(0, 1).index_select(0, self.rows)

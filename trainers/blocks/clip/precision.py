@@ -69,7 +69,15 @@ class Precision:
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Gradients of the loss, and one step of the optimizer."""
+        self.backward(loss, optimizer)
+        self.update(optimizer)
+
+    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Gradients of the loss, in place of those that were there."""
         optimizer.zero_grad()
         self.scaler.scale(loss).backward()
+
+    def update(self, optimizer: torch.optim.Optimizer) -> None:
+        """One step of the optimizer."""
         self.scaler.step(optimizer)
         self.scaler.update()

@@ -101,6 +101,9 @@ class ClassSuffixes:
         )
 
     def after(self, contexts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prompts with a context of their own each: contexts (B, M, W), labels (B,), for TextEncoder.forward."""
+        """Prompts with a context of their own each: contexts (B, M, W), labels (B,), for TextEncoder.forward.
+
+        A GPU is waited for, as it has the labels, and how long prompts are has to be known here.
+        """
         eot, suffixes = self.eot[labels.cpu()], self.embeddings[labels]
         return self.sos, torch.cat([contexts.type(suffixes.dtype), suffixes], dim=1), contexts.shape[1] + eot

@@ -7,6 +7,7 @@ In the last block only the EOT's row is read, so only that row is computed.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,8 @@ KeysValues = tuple[Tensor, Tensor]
 BY_TOKEN = 24  # of each token up to the EOT
 BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
 HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
+
+LAYOUTS = 32  # that are kept
 
 
 class TextEncoder(TextTower):
@@ -49,6 +52,7 @@ class TextEncoder(TextTower):
         self.reads_last = reads_last
         self._parts: list[Block] = [described(block) for block in self.blocks]
         self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
+        self._layout = lru_cache(LAYOUTS)(layout)  # in training prompts of the same lengths come in every step
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
 
     @property
@@ -168,7 +172,7 @@ class TextEncoder(TextTower):
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x, self.autocast), layout([*ends] * groups, x.shape[1], x.device)
+        visible, tokens = _causal(shared, x, self.autocast), self._layout((*ends,) * groups, x.shape[1], x.device)
         x = tokens.pack(x)
         for block, before in zip(self._parts, past, strict=True):
             attention, x_in = block.attention, block.norm_1(x)

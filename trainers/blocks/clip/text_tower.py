@@ -1,9 +1,13 @@
 """What text encoders have in common, whichever way they run their tower."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from .chunks import Chunks
+from ..run.randomness import to_go_back
+from .chunks import Chunks, Made
 from .tokenizer import Tokenizer
 
 
@@ -28,3 +32,19 @@ class TextTower(nn.Module):
     def embed(self, tokens: Tensor) -> Tensor:
         """Token numbers (..., S) to embeddings (..., S, W)."""
         return self.token_embedding(tokens).type(self.dtype)
+
+    def within_memory(self, run: Callable[[], Made]) -> Made:
+        """run(), which encodes prompts, and has their gradients too.
+
+        Where memory is out in that, and the number of prompts at once is not the user's, once more with half as many
+        and the same random numbers.
+        """
+        self.chunks, go_back = replace(self.chunks, seen=0), to_go_back()
+        try:
+            return run()
+        except (RuntimeError, MemoryError) as error:
+            if not self.chunks.can_halve(self.chunks.seen, error):
+                raise
+        self.chunks = self.chunks.halved(self.chunks.seen)  # from here on nothing holds what had been computed
+        go_back()
+        return run()

@@ -50,8 +50,9 @@ class WholeTextEncoder(TextTower):
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, window) as the tokenizer gives them."""
-        size = self.chunks.prompts(len(tokens), *[self.bytes_each(learning=False)] * 2)
-        return torch.cat([self._encode(some) for some in tokens.split(size)])
+        return self.in_chunks(
+            len(tokens), False, lambda size: torch.cat([self._encode(some) for some in tokens.split(size)])
+        )
 
     def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
         """Features (G, N, D), not normalized, of every suffix behind every prefix.
@@ -62,12 +63,21 @@ class WholeTextEncoder(TextTower):
         shared, pad = prefix.shape[1], self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
         suffix, tokens = padded(suffix, eot, self.window - shared, pad), self.stand_ins(shared + eot)
         learning = torch.is_grad_enabled() and (prefix.requires_grad or suffix.requires_grad)
-        count, rows = len(prefix) * len(suffix), []
+        count = len(prefix) * len(suffix)
+
+        def encode(size: int) -> Tensor:
+            run, rows = self.run if size >= count else self.run_again, []
+            for group, part in cuts(len(prefix), len(suffix), size):
+                rows.append(run(prefix[group], suffix[part], tokens[part]).flatten(0, 1))
+            return torch.cat(rows).unflatten(0, (len(prefix), len(suffix)))
+
+        return self.in_chunks(count, learning, encode)
+
+    def in_chunks(self, count: int, learning: bool, encode: Callable[[int], Tensor]) -> Tensor:
+        """encode(size) of `count` prompts, as many at once as memory has room for."""
         size = self.chunks.prompts(count, *[self.bytes_each(learning)] * 2)
-        for group, part in cuts(len(prefix), len(suffix), size):
-            run = self.run if size >= count else self.run_again
-            rows.append(run(prefix[group], suffix[part], tokens[part]).flatten(0, 1))
-        return torch.cat(rows).unflatten(0, (len(prefix), len(suffix)))
+        features, self.chunks = self.chunks.run(encode, min(count, size))
+        return features
 
     def stand_ins(self, eot: Tensor) -> Tensor:
         """Token numbers (N, window) with EOT and padding where the prompts have theirs, and any word elsewhere."""

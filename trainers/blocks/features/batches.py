@@ -129,7 +129,8 @@ class BankBatches:
     def __iter__(self) -> Iterator[Batch]:
         views, count = self.bank.features.shape[:2]
         order, view = torch.randperm(count), torch.randint(views, (count,))
-        drawn = torch.stack([order, view[order]]).to(self.bank.labels.device)  # one copy an epoch, and none a step
+        drawn = torch.stack([order, view[order]])  # one copy an epoch, and none a step
+        drawn = drawn.to(self.bank.labels.device, non_blocking=True)
         for step in range(self.length):
             rows, view = drawn[:, step * self.batch_size : (step + 1) * self.batch_size]
             yield self.bank.features[view, rows], self.bank.labels[rows]

@@ -108,8 +108,10 @@ class FeatureClassifier(nn.Module):
         """Classifies among these classes for a while."""
         before = self.classes
         self.select(classnames)
-        yield
-        self.select(before)
+        try:
+            yield
+        finally:  # a step whose memory is out is taken again
+            self.select(before)
 
     def classes_changed(self, classnames: Sequence[str]) -> None:
         """Makes ready for other classes than before; the first ones too."""

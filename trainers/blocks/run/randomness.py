@@ -1,7 +1,7 @@
 """Random numbers: of their own for what must not depend on what came before it."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,20 +21,38 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
 
 
+def cuda_states() -> list[torch.Tensor]:
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+
+def set_cuda_states(states: Sequence[torch.Tensor]) -> None:
+    for device, state in enumerate(states[: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, device)
+
+
+def to_go_back() -> Callable[[], None]:
+    """What has all random numbers, a GPU's too, go on from where they are now."""
+    before, cuda = random_state(), cuda_states()
+
+    def go_back() -> None:
+        set_random_state(before)
+        set_cuda_states(cuda)
+
+    return go_back
+
+
 def stored_random_state() -> dict[str, Any]:
     """All random states, those of CUDA devices too, as tensors and plain values."""
     state = random_state()
     name, key, *rest = state["numpy"]
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return {**state, "numpy": (name, key.tolist(), *rest), "cuda": cuda}
+    return {**state, "numpy": (name, key.tolist(), *rest), "cuda": cuda_states()}
 
 
 def restore_random_state(stored: dict[str, Any]) -> None:
     """Goes on with random numbers from what `stored_random_state` gave, of any device that is there."""
     name, key, *rest = stored["numpy"]
     set_random_state({**stored, "numpy": (name, np.array(key, dtype=np.uint32), *rest)})
-    for device, state in enumerate(stored["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(state, device)
+    set_cuda_states(stored["cuda"])
 
 
 @contextmanager

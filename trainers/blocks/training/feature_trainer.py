@@ -416,17 +416,23 @@ class FeatureTrainer(EvaluatingTrainer):
             images.key = (self.seed, int(self.stage.title == self.cfg.TRAINER.NAME), self.epoch)
 
     def forward_backward(self, batch: Batch) -> dict[str, float]:
-        with self.numerics.autocast():
-            loss, summary = self.stage.loss(*batch)
-        numbers = read_at_once({"loss": loss, **summary})
-        if not math.isfinite(numbers["loss"]):
-            raise self.diverged(loss, batch)
-        self.numerics.step(loss, self.stage.optimizer)
+        numbers = self.backbone.text.within_memory(lambda: self.gradients(batch))
+        self.numerics.update(self.stage.optimizer)
         if self.stage.per_step or self.batch_idx + 1 == self.num_batches:
             self.stage.scheduler.step()
         self.bar.set_postfix(loss=f"{numbers['loss']:.4f}", refresh=False)
         self.bar.update()
         self.stop.check()
+        return numbers
+
+    def gradients(self, batch: Batch) -> dict[str, float]:
+        """Has those of the stage's loss made; the numbers that a line shows."""
+        with self.numerics.autocast():
+            loss, summary = self.stage.loss(*batch)
+        numbers = read_at_once({"loss": loss, **summary})
+        if not math.isfinite(numbers["loss"]):
+            raise self.diverged(loss, batch)
+        self.numerics.backward(loss, self.stage.optimizer)
         return numbers
 
     def write_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
@@ -455,7 +461,7 @@ def what_decides_on_cuda() -> dict[str, object]:
 def read_at_once(values: Mapping[str, Tensor | float]) -> dict[str, float]:
     """Tensors of one number each, and numbers, as numbers: a GPU is waited for once."""
     tensors = {name: value.detach().double().flatten() for name, value in values.items() if torch.is_tensor(value)}
-    read = dict(zip(tensors, torch.cat(list(tensors.values())).tolist(), strict=True)) if tensors else {}
+    read = dict(zip(tensors, torch.cat(list(tensors.values())).cpu().tolist(), strict=True)) if tensors else {}
     return {name: read.get(name, value) for name, value in values.items()}
 
 

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from tests.trainers.conftest import VIT, random_clip
+from trainers.blocks.clip import text_encoder
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import Chunks
+from trainers.blocks.clip.packing import layout
 from trainers.blocks.clip.text_encoder import TextEncoder
 
 SOS, DOT, EOT = 49406, 269, 49407
@@ -197,3 +199,17 @@ def test_what_is_learned_is_never_kept():
     encoder.blocks.requires_grad_(True)
     encoder(sos.detach(), suffix, eot)
     assert encoder._kept is None
+
+
+def test_layout_is_made_once_for_prompts_of_the_same_lengths(monkeypatch):
+    """Copies to a device are made once, for chunks too, and a step with other lengths has others."""
+    made = []
+    monkeypatch.setattr(text_encoder, "layout", lambda *about: made.append(about[0]) or layout(*about))
+    encoder = TextEncoder(MODEL)
+    encoder.chunks = Chunks(2)
+    sos, suffix, eot = sos_and_suffixes(encoder)
+    first = encoder(sos, suffix, eot)
+    assert made == [(2, 3), (4,)]
+    assert torch.equal(encoder(sos, suffix, eot), first) and len(made) == 2
+    other = encoder(sos, suffix, torch.tensor([1, 2, 3]))
+    assert made[2:] == [(1, 2), (3,)] and not torch.equal(other, first)

@@ -336,3 +336,51 @@ def test_cudnn_tries_algorithms_for_towers_of_convolutions_on_gpus_alone(ship, m
     assert trainer.tries_convolutions()
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
     assert not trainer.tries_convolutions()
+
+
+@pytest.mark.parametrize("classifier", ["CoOp", "ProGrad"])
+@pytest.mark.parametrize("loss", ["joint", "split"])
+def test_a_run_whose_memory_runs_out_in_each_stage_has_the_figures_of_one_whose_does_not(
+    classifier, loss, ship, monkeypatch, capsys
+):
+    """In the backward pass of stage 1, and in stage 2 also while the method classifies among some classes."""
+    times = 3 if loss == "joint" else 2
+
+    def losses(folder: str, full: bool) -> list[float]:
+        pairs = ("TRAINER.SHIP.CLASSIFIER", classifier, "TRAINER.SHIP.LOSS", loss, "OPTIM.LR", 1e-3)
+        trainer = ship(*SMALL, *pairs, folder=folder)
+        failed, found, forward_backward = set(), [], trainer.forward_backward
+        backward, encode = trainer.numerics.backward, trainer.backbone.encode_prompts
+
+        def fail(where: str) -> None:
+            if full and (trainer.stage.title, where) not in failed:
+                failed.add((trainer.stage.title, where))
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+        def without_memory(*arguments) -> None:
+            if len(found) % 2 and (loss == "joint" or trainer.stage.title != "SHIP"):
+                fail("backward")  # once alone, where there are too few classes for a quarter
+            backward(*arguments)
+
+        def encode_without_memory(*arguments) -> torch.Tensor:
+            features = encode(*arguments)
+            if trainer.stage.title == "SHIP" and torch.is_grad_enabled() and not len(found) % 2:
+                fail("forward")
+            return features
+
+        def note(batch):
+            figures = forward_backward(batch)
+            found.append(figures["loss"])
+            return figures
+
+        monkeypatch.setattr(trainer.numerics, "backward", without_memory)
+        monkeypatch.setattr(trainer.backbone, "encode_prompts", encode_without_memory)
+        trainer.forward_backward = note
+        trainer.train()
+        assert len(failed) == (times if full else 0)
+        return found
+
+    expected = losses("expected", full=False)
+    capsys.readouterr()
+    assert losses("found", full=True) == pytest.approx(expected, rel=1e-4)
+    assert capsys.readouterr().out.count("at once from here on (TRAINER.TEXT_CHUNK)") == times
