@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .chunks import cuts, recomputed
 from .packing import padded
 from .text_tower import TextTower
@@ -48,6 +49,9 @@ class WholeTextEncoder(TextTower):
     def width(self) -> int:
         return self.token_embedding.embedding_dim
 
+    def cast(self, dtype: torch.dtype) -> None:
+        raise InputError("TRAINER.TEXT_PREC is for text towers that run short, and this backbone's runs whole.")
+
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, window) as the tokenizer gives them."""
         size = self.chunks.prompts(len(tokens), *[self.bytes_each(learning=False)] * 2)
@@ -62,11 +66,13 @@ class WholeTextEncoder(TextTower):
         shared, pad = prefix.shape[1], self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
         suffix, tokens = padded(suffix, eot, self.window - shared, pad), self.stand_ins(shared + eot)
         learning = torch.is_grad_enabled() and (prefix.requires_grad or suffix.requires_grad)
-        count, rows = len(prefix) * len(suffix), []
-        size = self.chunks.prompts(count, *[self.bytes_each(learning)] * 2)
-        for group, part in cuts(len(prefix), len(suffix), size):
-            run = self.run if size >= count else self.run_again
-            rows.append(run(prefix[group], suffix[part], tokens[part]).flatten(0, 1))
+        count, each, rows = len(prefix) * len(suffix), self.bytes_each(learning), []
+        size = self.chunks.prompts(count, each, each)
+        inputs = [(prefix[group], suffix[part], tokens[part]) for group, part in cuts(len(prefix), len(suffix), size)]
+        kept = self.chunks.kept([each * len(some) * len(few) for some, few, _ in inputs]) if size < count else 1
+        for number, one in enumerate(inputs):
+            run = self.run if number >= len(inputs) - kept else self.run_again
+            rows.append(run(*one).flatten(0, 1))
         return torch.cat(rows).unflatten(0, (len(prefix), len(suffix)))
 
     def stand_ins(self, eot: Tensor) -> Tensor:
