@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Block, described
-from .chunks import cuts, recomputed
+from .chunks import Chunks, cuts, recomputed
 from .packing import layout, padded
 from .precision import cast_weights
 from .text_tower import TextTower
@@ -73,10 +73,14 @@ class TextEncoder(TextTower):
         return torch.float32 if self.autocast else self._parts[0].attention.weight.dtype
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once."""
+        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once.
+
+        Norms and what passes from block to block are in fp32, whatever the weights were in before.
+        """
         self.autocast = dtype
-        cast_weights(self.blocks, dtype)
-        self.text_projection.data = self.text_projection.data.float()
+        cast_weights(self.blocks.float(), dtype)
+        self.ln_final.float()
+        self._projection.data = self._projection.data.float()
 
     @property
     def device(self) -> torch.device:
@@ -111,12 +115,15 @@ class TextEncoder(TextTower):
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
         bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
         count = len(prefix) * len(suffix)
+        planned = min(count, self.chunks.prompts(count, *bytes_each))
 
         def run(size: int) -> Tensor:
-            whole = size >= count
-            return self.run_suffix(past, suffix, ends) if whole else self.run_parts(size, past, suffix, ends)
+            if size >= count:
+                return self.run_suffix(past, suffix, ends)
+            chunks = self.chunks if size == planned else None  # None: memory was out
+            return self.run_parts(size, chunks, past, suffix, ends)
 
-        features, self.chunks = self.chunks.run(run, min(count, self.chunks.prompts(count, *bytes_each)))
+        features, self.chunks = self.chunks.run(run, planned)
         return features
 
     def up_to_the_window(self, suffix: Tensor, eot: Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -124,16 +131,29 @@ class TextEncoder(TextTower):
         pad = self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
         return padded(suffix, eot, length, pad), torch.full_like(eot, length - 1)
 
-    def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
-        """What `run_suffix` gives, `size` prompts at a time."""
+    def run_parts(
+        self, size: int, chunks: Chunks | None, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]
+    ) -> Tensor:
+        """What `run_suffix` gives, `size` prompts at a time.
+
+        The backward pass runs again what `chunks` have no room for; without them, all.
+        """
         order = torch.tensor(ends).argsort(stable=True)  # prompts of like length together
         ends, order, rows = [ends[row] for row in order.tolist()], order.to(suffix.device), []
-        suffix = suffix[order]
+        suffix, inputs = suffix[order], []
         for group, part in cuts(len(past[0][0]), len(suffix), size):
             some = [(keys[group], values[group]) for keys, values in past]
-            trimmed = suffix[part, : ends[part][-1] + 1]
-            rows.append(recomputed(self.run_suffix, some, trimmed, ends[part]).flatten(0, 1))
+            inputs.append((some, suffix[part, : ends[part][-1] + 1], ends[part]))
+        kept = chunks.kept([self.bytes_of(*one) for one in inputs]) if chunks else 0
+        for number, one in enumerate(inputs):
+            again = number < len(inputs) - kept
+            rows.append((recomputed(self.run_suffix, *one) if again else self.run_suffix(*one)).flatten(0, 1))
         return torch.cat(rows).unflatten(0, (-1, len(suffix)))[:, order.argsort()]
+
+    def bytes_of(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> int:
+        """About how much memory `run_suffix` takes for these."""
+        count = len(past[0][0]) * len(suffix)
+        return count * self.bytes_each(past, suffix, sum(ends) / len(ends) + 1)
 
     def bytes_each(self, past: list[KeysValues], suffix: Tensor, tokens: float) -> int:
         """About how much memory a prompt of so many tokens takes, among suffixes (N, S, W)."""
@@ -231,4 +251,15 @@ def _with_past(past: KeysValues, present: KeysValues) -> KeysValues:
 def _attend(heads: int, queries: Tensor, keys_values: KeysValues, visible: Tensor) -> Tensor:
     """Attention of queries (B, S, W) over given keys and values, before the output projection."""
     queries = _split(heads, queries)
-    return F.scaled_dot_product_attention(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
+    slow = queries.device.type == "cpu" and queries.dtype.itemsize == 2
+    attend = _attend_in_products if slow else F.scaled_dot_product_attention
+    return attend(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
+
+
+def _attend_in_products(queries: Tensor, keys: Tensor, values: Tensor, attn_mask: Tensor) -> Tensor:
+    """PyTorch's scaled_dot_product_attention, spelled out: on a CPU its own takes seven times as long in 16 bits.
+
+    The softmax is in fp32.
+    """
+    scores = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5
+    return (scores + attn_mask).softmax(dim=-1).type(values.dtype) @ values

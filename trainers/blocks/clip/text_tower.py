@@ -29,6 +29,10 @@ class TextTower(nn.Module):
         """The longest prompt in tokens, marks of start and end included."""
         return self.tokenizer.window
 
+    def cast(self, dtype: torch.dtype) -> None:
+        """Has products in this type from here on; raises InputError where it cannot be."""
+        raise NotImplementedError
+
     def embed(self, tokens: Tensor) -> Tensor:
         """Token numbers (..., S) to embeddings (..., S, W)."""
         return self.token_embedding(tokens).type(self.dtype)
