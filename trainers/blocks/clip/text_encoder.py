@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from .blocks import Block, described
 from .chunks import Chunks, cuts, recomputed
-from .packing import layout, padded
+from .graphs import TextGraphs
+from .packing import Packed, Padded, layout, padded
 from .precision import cast_weights
 from .text_tower import TextTower
 from .tokenizer import Tokenizer, clip_tokenizer
@@ -54,6 +55,7 @@ class TextEncoder(TextTower):
         self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
         self._layout = lru_cache(LAYOUTS)(layout)  # in training prompts of the same lengths come in every step
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
+        self.graphs: TextGraphs | None = None  # of passes whose shapes repeat
 
     @property
     def _projection(self) -> Tensor:
@@ -111,11 +113,16 @@ class TextEncoder(TextTower):
 
     def encoded(self, prefix: Tensor, suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """The same, as many prompts at once as memory has room for."""
-        past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
+        suffix = suffix[:, : max(ends) + 1]
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
-        bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
+        bytes_each = [self.bytes_each(prefix, suffix, tokens) for tokens in (typical, longest)]
         count = len(prefix) * len(suffix)
         planned = min(count, self.chunks.prompts(count, *bytes_each))
+        if self.graphs and planned == count and not torch.is_autocast_enabled(prefix.device.type):
+            features = self.graphs(prefix, suffix, torch.tensor(ends, device=prefix.device))
+            if features is not None:
+                return features
+        past = self.past_of(prefix)
 
         def run(size: int) -> Tensor:
             if size >= count:
@@ -152,14 +159,14 @@ class TextEncoder(TextTower):
 
     def bytes_of(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> int:
         """About how much memory `run_suffix` takes for these."""
-        count = len(past[0][0]) * len(suffix)
-        return count * self.bytes_each(past, suffix, sum(ends) / len(ends) + 1)
+        keys = past[0][0].transpose(1, 2)  # (G, P, …), as prefixes are
+        return len(keys) * len(suffix) * self.bytes_each(keys, suffix, sum(ends) / len(ends) + 1)
 
-    def bytes_each(self, past: list[KeysValues], suffix: Tensor, tokens: float) -> int:
-        """About how much memory a prompt of so many tokens takes, among suffixes (N, S, W)."""
-        learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
+    def bytes_each(self, prefix: Tensor, suffix: Tensor, tokens: float) -> int:
+        """About how much memory a prompt of so many tokens takes, of suffixes (N, S, W) behind prefixes (G, P, …)."""
+        learning = torch.is_grad_enabled() and (suffix.requires_grad or prefix.requires_grad)
         layers = len(self.blocks) if learning else 1
-        numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
+        numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * prefix.shape[1]
         size = (self.autocast or self.blocks_dtype).itemsize
         return int(layers * self.width * numbers * (HALF if size == 2 else size))
 
@@ -189,10 +196,25 @@ class TextEncoder(TextTower):
 
     def run_suffix(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
+        return self.run_tokens(past, suffix, self._layout((*ends,) * len(past[0][0]), suffix.shape[1], suffix.device))
+
+    def run_on_device(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
+        """The same of prefixes (G, P, W), all from what is on the device alone, as a CUDA graph has to be."""
+        return self.run_tokens(self.run_prefix(prefix), suffix, Padded(eot.repeat(len(prefix)), eot.device))
+
+    def use_graphs(self) -> None:
+        """Has passes whose shapes repeat as CUDA graphs; in these prompts are padded, not packed.
+
+        Under autocast, which TRAINER.TEXT_PREC and PREC amp are, none is made.
+        """
+        self.graphs = TextGraphs(self.run_on_device)
+
+    def run_tokens(self, past: list[KeysValues], suffix: Tensor, tokens: Padded | Packed) -> Tensor:
+        """`run_suffix` with the tokens of its G * N prompts laid out."""
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x, self.autocast), self._layout((*ends,) * groups, x.shape[1], x.device)
+        visible = _causal(shared, x, self.autocast)
         x = tokens.pack(x)
         for block, before in zip(self._parts, past, strict=True):
             attention, x_in = block.attention, block.norm_1(x)

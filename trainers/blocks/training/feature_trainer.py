@@ -193,6 +193,8 @@ class FeatureTrainer(EvaluatingTrainer):
             self.backbone.text.cast(torch.bfloat16)
             self.numerics.text = "bf16"
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
+        if self.cfg.TRAINER.TEXT_GRAPHS and self.device.type == "cuda":
+            self.backbone.text.use_graphs()
         print("Building custom CLIP")
         check_class_names(self.classes, self.backbone.tokenizer)
         self.wording.tell(self.classes)

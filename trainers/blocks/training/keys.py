@@ -152,7 +152,15 @@ TF32 = Key(False, TRUTH, "on a GPU, round inputs of fp32 products and convolutio
 TEXT_PREC = Key(
     "", BF16, 'of the text encoder; "": the method\'s PREC; bf16: products alone, faster, and changes results a bit'
 )
-EVERYWHERE = {"TEXT_CHUNK": TEXT_CHUNK, "TEXT_PREC": TEXT_PREC, "TF32": TF32}  # of TRAINER, for all methods
+TEXT_GRAPHS = Key(
+    False, TRUTH, "on a GPU, launch passes through the text encoder whose shapes repeat as CUDA graphs: faster"
+)
+EVERYWHERE = {  # of TRAINER, for all methods
+    "TEXT_CHUNK": TEXT_CHUNK,
+    "TEXT_PREC": TEXT_PREC,
+    "TEXT_GRAPHS": TEXT_GRAPHS,
+    "TF32": TF32,
+}
 
 
 BACKBONE = {

@@ -105,8 +105,8 @@ def test_as_many_of_the_last_parts_are_kept_as_the_budget_has_room_for(chunks, e
 def test_only_what_the_budget_has_no_room_for_is_run_again(groups, prompts, share, monkeypatch):
     """And features and gradients are those of all at once."""
     expected = features_and_gradients(groups, prompts, shortest=9)
-    past, suffix = [(torch.zeros(groups, 2, 5, 64),) * 2], torch.zeros(prompts, 9, 128, requires_grad=True)
-    whole = groups * prompts * ENCODER.bytes_each(past, suffix, 9)
+    suffix = torch.zeros(prompts, 9, 128, requires_grad=True)
+    whole = groups * prompts * ENCODER.bytes_each(torch.zeros(groups, 5, 128), suffix, 9)
     ENCODER.chunks = Chunks(AUTOMATIC, budget=int(share * whole))
     monkeypatch.setattr(ENCODER, "run_suffix", run := Full(room=2**20))
     for got, wanted in zip(features_and_gradients(groups, prompts, shortest=9), expected, strict=True):
@@ -200,6 +200,6 @@ def test_the_estimate_is_no_less_than_what_the_backward_pass_keeps(precision, tm
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         features = encoder(prefix, suffix, torch.full((64,), 11))
     assert features.requires_grad
-    estimate = 64 * encoder.bytes_each([(torch.zeros(1, 2, 1, 64, requires_grad=True),) * 2], suffix, 12)
+    estimate = 64 * encoder.bytes_each(torch.zeros(1, 1, 128, requires_grad=True), suffix, 12)
     measured = sum(size for place, size in kept.items() if place not in known)
     assert measured < estimate < 3 * measured
