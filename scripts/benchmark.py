@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, or estimates it, in one of ten ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of eleven ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -6,16 +6,17 @@
     python scripts/benchmark.py loading --round-trip 0.5
     python scripts/benchmark.py memory --classes 1000 10000
 
-parts     each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
-growth    a step of stage 2 against the number of classes, the context and the length of class names
-images    encoding images in bf16 and in fp32
-loading   the time to the first training step on a dataset of many listed images
-memory    the memory of a CoOp step against the number of classes
-gpu       steps and images on this GPU in several precisions, against the plain path
-estimate  what the paper's runs take on a GPU, from their numbers of operations
-starts    what starting costs: runs as processes, and as forks of one that has imported everything
-classes   SHIP end to end among thousands of class names, step by step
+parts       each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
+growth      a step of stage 2 against the number of classes, the context and the length of class names
+images      encoding images in bf16 and in fp32
+loading     the time to the first training step on a dataset of many listed images
+memory      the memory of a CoOp step against the number of classes
+gpu         steps and images on this GPU in several precisions, against the plain path
+estimate    what the paper's runs take on a GPU, from their numbers of operations
+starts      what starting costs: runs as processes, and as forks of one that has imported everything
+classes     SHIP end to end among thousands of class names, step by step
 operations  what a step asks the device for beside its arithmetic
+compiled    a step of one shape as a CUDA graph and by torch.compile
 
 Each says more with --help: python scripts/benchmark.py growth --help
 """
@@ -27,7 +28,10 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes", "operations")
+BENCHMARKS = (
+    *("parts", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes"),
+    *("operations", "compiled"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

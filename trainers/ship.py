@@ -93,7 +93,7 @@ class SHIP(FeatureTrainer):
         made = new if self.lacking is None else every
         self.synthesizer = build(self.options, made, known, self.vae, self.backbone, self.wording, self.views)
         if self.synthesizer is not None:
-            self.synthesizer.shares = self.lacking
+            self.synthesizer.shares = None if self.lacking is None else self.lacking.cpu()
         self.offset = 0 if len(made) == len(every) else len(known)  # label of the first class to synthesize for
         self.new = None if new == known else new
         self.classifier.select(every)

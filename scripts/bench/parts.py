@@ -1,9 +1,11 @@
 """The parts of a SHIP run: a step of either stage, evaluation, images; each an action on a given backbone."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import partial
 
 import torch
+from clip.model import convert_weights
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -21,11 +23,21 @@ from .measure import Outcome, quiet
 from .plain import make_plain
 
 CONTEXT = "a photo of a"
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def plain_path(backbone: Backbone) -> Backbone:
     """The same CLIP with its own modules: over all 77 tokens, and over all of an image's."""
     return make_plain(Backbone(parts_of(backbone.model), backbone.identity))
+
+
+def in_half(backbone: Backbone, dtype: torch.dtype) -> Backbone:
+    """The same CLIP with weights in 16 bits, as load_backbone has it."""
+    model = deepcopy(backbone.model)
+    convert_weights(model)
+    for weights in model.parameters():
+        weights.data = weights.data.to(dtype) if weights.dtype == torch.float16 else weights.data
+    return Backbone(parts_of(model), backbone.identity)
 
 
 def in_bf16(backbone: Backbone) -> Backbone | None:

@@ -4,7 +4,8 @@
 
 The plain path is CLIP's own modules in fp32, over 77 tokens for every prompt. All is measured in one process, by
 turns; that losses in fp32 are those of the plain path is checked. "of peak": operations a second as a share of the
-fastest product of large matrices in the same precision, measured in the same process; GB: above the model. With
+fastest product of large matrices in the same precision, measured in the same process; GB: above the model. At the
+end, unless --quick is given, `benchmark.py compiled` runs for --compiled seconds at most, whatever comes of it. With
 --json each row is a line, printed when it is measured. Where there is no GPU the CPU is measured.
 
 Exit status: 0; 1 where the ways disagree; 2 for bad input.
@@ -12,32 +13,33 @@ Exit status: 0; 1 where the ways disagree; 2 for bad input.
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import torch
-from clip.model import convert_weights
-from common.arguments import command_parser
+from common.arguments import CHECKOUT, command_parser
 from common.errors import fail
 
 from bench import machine
 from bench.architectures import SIZES, random_clip
 from bench.made_up import class_names, noise
 from bench.measure import Action, Cost, Disagreement, Outcome, check_same, counted, show, timed
-from bench.parts import StageOne, StageTwo, plain_path
+from bench.parts import DTYPES, StageOne, StageTwo, in_half, plain_path
 from bench.tables import seconds, share, text
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import Chunks
-from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.clip.precision import Precision
 from trainers.blocks.errors import did_you_mean
+from trainers.blocks.run.memory import is_out_of_memory
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PROMPTS, FEATURES = 256, 256  # of a step of stage 1, and real ones of a step of stage 2, as SHIP's recipe has them
 LARGE = {"cuda": 8192, "cpu": 1024}  # rows and columns of the product that the peak is measured by
 FEW = 8  # different ones among images
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(about), flush=True)
     rows = []
     try:
-        for row in measured(args, peaks):
+        for row in chain(measured(args, peaks), compiled(args)):
             rows.append(row)
             if args.json:
                 print(json.dumps(asdict(row)), flush=True)
@@ -87,7 +89,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--classes", type=int, nargs="+", default=[37, 1000], help="of stage 2 (37 1000)")
     add("--images", type=int, default=256, help="images that are encoded at once (256)")
     add("--repeats", type=int, default=5, help="times whose median is given (5)")
-    add("--quick", action="store_true", help="the first backbone alone, 2 repeats")
+    add("--compiled", type=int, default=45, metavar="S", help="seconds of `compiled` at the end (45)")
+    add("--quick", action="store_true", help="the first backbone alone, 2 repeats, --compiled 0")
     add("--json", action="store_true", help="print a line of JSON for each row")
     args = parser.parse_args(argv)
     if min(*args.classes, args.images, args.repeats) < 1 or min(args.classes) < 2:
@@ -96,7 +99,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         if name not in SIZES:
             fail(f"There is no backbone {name!r}; available: {', '.join(SIZES)}.{did_you_mean(name, SIZES)}")
     if args.quick:
-        args.backbones, args.repeats = args.backbones[:1], 2
+        args.backbones, args.repeats, args.compiled = args.backbones[:1], 2, 0
     return args
 
 
@@ -115,15 +118,6 @@ def measured(args: argparse.Namespace, peaks: dict[str, float]) -> Iterator[Row]
             backbone.text.chunks = Chunks.on(backbone.device)
         for part in parts(args):
             yield from compared(name, part, ways, peaks, args.repeats)
-
-
-def in_half(backbone: Backbone, dtype: torch.dtype) -> Backbone:
-    """The same CLIP with weights in 16 bits, as load_backbone has it."""
-    model = deepcopy(backbone.model)
-    convert_weights(model)
-    for weights in model.parameters():
-        weights.data = weights.data.to(dtype) if weights.dtype == torch.float16 else weights.data
-    return Backbone(parts_of(model), backbone.identity)
 
 
 class Part(NamedTuple):
@@ -195,13 +189,43 @@ def cost_of(made: Callable[[Backbone], Action], backbone: Backbone, repeats: int
         cost, outcome = counted(action, backbone.model)
         for _ in range(repeats):
             timed(action, times)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):  # which a GPU's libraries say in words of their own
+            raise
         return None
     finally:
         if backbone.device.type == "cuda":
             torch.cuda.empty_cache()
     cost.seconds = statistics.median(times)
     return cost, outcome
+
+
+def compiled(args: argparse.Namespace) -> Iterator[Row]:
+    """Of `benchmark.py compiled`, in a process that may fail or take too long; its last row says so."""
+    if not args.compiled:
+        return
+    name, words = args.backbones[0], ("--backbone", args.backbones[0], "--classes", *args.classes)
+    command = [sys.executable, CHECKOUT / "scripts/benchmark.py", "compiled", "--json", *words]
+    with tempfile.TemporaryDirectory() as cache:  # so that start-up is that of a first time
+        folders = {"TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": cache}
+        try:
+            done = subprocess.run(
+                [str(word) for word in command],
+                stdout=subprocess.PIPE,
+                timeout=args.compiled,
+                env={**os.environ, **folders},
+            )
+            said, ended = done.stdout, f"it ended with status {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired as late:
+            said, ended = late.stdout or b"", f"not done in {args.compiled} s"
+    for line in said.decode().splitlines():
+        found = json.loads(line)
+        way = found["way"] if found["start"] is None else f"{found['way']}, after {seconds(found['start'])} s"
+        numbers = {name: found[name] for name in ("seconds", "ratio", "note")}
+        per_second = 1 / found["seconds"] if found["seconds"] else None
+        yield Row(f"{name}, one shape", found["title"], way, "steps", a_second=per_second, **numbers)
+    if ended:
+        yield Row(f"{name}, one shape", "the others", "", "steps", note=ended)
 
 
 def report(about: dict, rows: Sequence[Row]) -> str:
@@ -221,7 +245,7 @@ def cells(row: Row) -> list[str]:
         row.way,
         seconds(row.seconds),
         f"{seconds(row.a_second)} {row.each}",
-        f"{row.share_of_peak:.0%}",
+        "–" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
         "–" if row.gigabytes is None else f"{row.gigabytes:.2f}",
         "–" if row.ratio is None else f"{row.ratio:.1f}",
     ]

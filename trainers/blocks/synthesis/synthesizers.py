@@ -27,7 +27,7 @@ class Synthesizer(ABC):
 
     def __init__(self, classnames: Sequence[str], device: torch.device) -> None:
         self.classnames, self.device = list(classnames), device
-        self.shares: Tensor | None = None  # of the classes (C,), in any unit, among random labels; None: all alike
+        self.shares: Tensor | None = None  # of the classes (C,), on the CPU, in any unit; None: all alike
 
     @abstractmethod
     def noise(self, count: int) -> Tensor:
@@ -40,7 +40,8 @@ class Synthesizer(ABC):
     def random_labels(self, count: int) -> Tensor:
         """Labels (B,), drawn uniformly or by `shares`."""
         if self.shares is not None:
-            return torch.multinomial(self.shares.float(), count, replacement=True)
+            drawn = torch.multinomial(self.shares.float(), count, replacement=True)  # a GPU's is not deterministic
+            return drawn.to(self.device, non_blocking=True)
         return torch.randint(len(self.classnames), (count,), device=self.device)
 
     def sample(self, labels: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """The benchmark of a GPU, on the CPU with a tiny CLIP."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from bench import machine
 from bench.commands import gpu
 from bench.measure import Disagreement
 
-TINY = ("--backbones", "tiny", "--classes", "4", "--images", "2", "--repeats", "1")
+TINY = ("--backbones", "tiny", "--classes", "4", "--images", "2", "--repeats", "1", "--compiled", "0")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +60,35 @@ def test_losses_in_fp32_that_are_not_the_plain_ones_end_it(capsys, monkeypatch):
     monkeypatch.setattr(gpu, "check_same", disagree)
     with pytest.raises(SystemExit, match="losses of the two ways differ"):
         gpu.main(TINY)
+
+
+COMPILED = {"title": "CoOp, 4 classes, fp16", "way": "both", "seconds": 0.5, "ratio": 2.0, "start": 9.0, "note": ""}
+FAILED = COMPILED | {"way": "CUDA graph", "seconds": None, "ratio": None, "start": None, "note": "no capture"}
+SAY = "".join(f"print({json.dumps(row)!r}, flush=True); " for row in (COMPILED, FAILED))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (SAY, ["", "no capture"]),
+        (SAY + "import time; time.sleep(60)", ["", "no capture", "not done in 2 s"]),
+        ("import os; os.abort()", ["it ended with status -6"]),
+    ],
+)
+def test_graphs_and_compilers_cannot_break_the_others(code, told, capsys, monkeypatch):
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command, **how: run([sys.executable, "-c", code], **how))
+    monkeypatch.setattr(gpu, "parts", lambda args: [])
+    _, found = rows(capsys, "--compiled", "2")
+    assert [row["note"] for row in found] == told
+    if len(told) > 1:
+        assert (found[0]["way"], found[0]["a_second"], found[0]["ratio"]) == ("both, after 9.00 s", 2.0, 2.0)
+    gpu.main([*TINY, "--compiled", "2"])
+    assert told[-1] in capsys.readouterr().out
+
+
+def test_quick_has_neither_graphs_nor_compilers():
+    assert gpu.parse_args(["--quick"]).compiled == 0 < gpu.parse_args([]).compiled <= 45
 
 
 @pytest.mark.parametrize(
