@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, or estimates it, in one of eight ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of ten ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -7,6 +7,7 @@
     python scripts/benchmark.py memory --classes 1000 10000
 
 parts     each part of a run by the plain path and by ours, and a full-size run computed from them (the default)
+whole     a whole run as the authors' code does it and as ours does, beside what is computed from parts
 growth    a step of stage 2 against the number of classes, the context and the length of class names
 images    encoding images in bf16 and in fp32
 loading   the time to the first training step on a dataset of many listed images
@@ -26,7 +27,7 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes")
+BENCHMARKS = ("parts", "whole", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
