@@ -38,8 +38,11 @@ class Ours(SHIP):
         self.taken[part] += now() - start
 
     def before_epoch(self) -> None:
-        self.tell(f"{self.stage.title}, epoch {self.epoch + 1} of {self.max_epoch}")
+        self.tell(f"{self.stage.title}, epoch {self.epoch + 1} of {self.epochs_of(self.stage)}")
         super().before_epoch()
+
+    def epochs_of(self, stage: Stage) -> int:
+        return (self.options if stage.title == STAGE_ONE else self.cfg).OPTIM.MAX_EPOCH
 
     def forward_backward(self, batch: Batch) -> dict[str, float]:
         figures = super().forward_backward(batch)
@@ -69,10 +72,10 @@ class Reference(Ours):
             super().run_stage(stage, first, after_epoch)
             return
         each = stage.epochs // TRIALS
-        for done in range(each, stage.epochs + 1, each):
-            super().run_stage(replace(stage, epochs=done), done - each, after_epoch)
-            if done < stage.epochs:  # after the last epoch comes ours
+        for done in range(0, stage.epochs, each):
+            if done:
                 self.trial()
+            super().run_stage(replace(stage, epochs=done + each), done, after_epoch)
 
     def trial(self) -> None:
         """Stage 2 with the VAE as it is now, from its beginning, and its test."""
