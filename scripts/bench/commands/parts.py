@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Disagreement as error:
         sys.exit(f"error: {error}")
     about = {"backbone": f"{args.backbone}, random weights", "repeats": args.repeats, "machine": machine.described()}
-    print(as_json(about, rows, peak) if args.json else report(about, rows, peak))
+    print(json.dumps(record(about, rows, peak), indent=4) if args.json else report(about, rows, peak))
 
 
 def measure(backbone: Backbone, repeats: int) -> dict[str, Row]:
@@ -111,7 +111,8 @@ def report(about: dict, rows: dict[str, Row], peak: float) -> str:
     )
 
 
-def as_json(about: dict, rows: dict[str, Row], peak: float) -> str:
+def record(about: dict, rows: dict[str, Row], peak: float) -> dict:
+    """The same as JSON."""
     measured = {name: tables.as_json(row, peak) for name, row in rows.items()}
     computed = {"steps": [asdict(part) for part in full_size.parts(rows)], "hours": full_size.totals(rows)}
-    return json.dumps({**about, "peak_flops": peak, "measured": measured, "computed": computed}, indent=4)
+    return {**about, "peak_flops": peak, "measured": measured, "computed": computed}

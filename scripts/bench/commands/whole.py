@@ -7,8 +7,9 @@ tests on both halves. The reference procedure is the plain path (CLIP's own modu
 training images encoded anew in every epoch) with stage 2 trained and tested five times. Ours runs before it and
 after it. Losses of all steps that both take and predictions have to agree.
 
-Steps of such a run and of a full-size one are measured as well, and what both runs take is computed from them, to be
-compared with what was measured. That takes under 20 minutes and 10 GB on two cores; --quick takes 4 classes.
+Before it come the parts that "parts" measures and the steps of that run; what it and a full-size run take is
+computed from them, and stands beside what was measured. All takes under 20 minutes on two cores, and 10 GB; --quick
+takes 4 classes.
 Exit status: 0; 1 where the two ways disagree; 2 for bad input.
 """
 
@@ -19,12 +20,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from textwrap import wrap
 
 from bench import full_size, machine, tables, whole_run
 from bench.arguments import parser_of, prepared
 from bench.commands import parts
-from bench.full_size import PETS, Size
+from bench.full_size import Size
 from bench.measure import Disagreement, Row, apart, check_same
 from bench.parts import plain_path
 from bench.whole_run import Run, WholeRun
@@ -48,17 +48,21 @@ class Found:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of("whole", __doc__)
     parser.add_argument("--quick", action="store_true", help="4 classes and 2 epochs of stage 2")
-    parser.set_defaults(repeats=1)  # of the steps
+    parser.set_defaults(repeats=1)  # of the parts
     args = parser.parse_args(argv)
     backbone = prepared(parser, args)
     size = whole_run.QUICK if args.quick else whole_run.CUT
+    peak = machine.peak_flops()
     try:
         found, rows = measure(backbone, size, args.repeats)
     except Disagreement as error:
         sys.exit(f"error: {error}")
-    about = {"backbone": f"{args.backbone}, random weights", "machine": machine.described()}
-    times = hours(found, rows, size)
-    print(as_json(about, found, times) if args.json else report(about, found, times, size))
+    about = {"backbone": f"{args.backbone}, random weights", "repeats": args.repeats, "machine": machine.described()}
+    if args.json:
+        whole = {"whole": asdict(found), "whole_hours": hours(found, rows, size)}
+        print(json.dumps(parts.record(about, rows, peak) | whole, indent=4))
+    else:
+        print(f"{parts.report(about, rows, peak)}\n\n{report(found, rows, size)}")
 
 
 def measure(backbone: Backbone, size: Size, repeats: int) -> tuple[Found, dict[str, Row]]:
@@ -99,22 +103,15 @@ def hours(found: Found, rows: dict[str, Row], size: Size) -> dict[str, dict[str,
     }
 
 
-def report(about: dict, found: Found, hours: dict[str, dict[str, float]], size: Size) -> str:
+def report(found: Found, rows: dict[str, Row], size: Size) -> str:
     """What the run took, and beside it what was computed."""
     images = ", ".join(f"{name} {count:,}" for name, count in found.images.items())
     return "\n".join(
         [
-            f"{about['backbone']}; {machine.summary(about['machine'])}",
-            f"base2new, {size}",
+            f"Measured: a whole run, base2new, {size}",
             f"\n{tables.text(COLUMNS, [tables.beside_ours(*part) for part in found.parts.items()])}\n",
             f"The losses of {found.steps} steps differ by at most {found.apart:.1e}, and predictions agree.",
             f"images encoded: {images}",
-            f"\n{tables.totals(hours)}\n",
-            f"in full: {PETS}",
-            *wrap(full_size.PROCEDURES, width=110),
+            f"\n{tables.totals(hours(found, rows, size))}",
         ]
     )
-
-
-def as_json(about: dict, found: Found, hours: dict[str, dict[str, float]]) -> str:
-    return json.dumps({**about, "measured": asdict(found), "hours": hours}, indent=4)

@@ -27,6 +27,7 @@ def measured():
 def printed(measured, monkeypatch, capsys):
     """What the command prints of these."""
     monkeypatch.setattr(whole, "measure", lambda *args: measured)
+    monkeypatch.setattr(machine, "peak_flops", lambda: 1e11)
 
     def printed(*words: str) -> str:
         whole.main([*QUICKLY, *words])
@@ -56,16 +57,17 @@ def test_measured_and_computed_stand_beside_each_other(measured, printed):
     titles = ["stage 1", "stage 2", "tests", "all", "measured", "computed", "computed, OxfordPets in full"]
     assert all(any(line.startswith(f"{title} ") for line in lines) for title in titles)
     assert any(line.startswith(f"The losses of {sum(QUICK.epochs)} steps differ by at most") for line in lines)
-    assert "base2new, 4 classes, 2 of them base" in "\n".join(lines)
+    assert "Measured: a whole run, base2new, 4 classes, 2 of them base" in "\n".join(lines)
 
 
 def test_the_json_has_the_machine_the_parts_and_the_hours(measured, printed):
     found, rows = measured
     record = json.loads(printed("--json"))
-    assert record["measured"]["parts"] == found.parts
-    assert record["hours"] == whole.hours(found, rows, QUICK)
-    assert record["hours"]["computed, OxfordPets in full"] == full_size.hours(full_size.parts(rows))
-    assert record["hours"]["measured"]["ours"] == found.parts["all"]["ours"] / 3600
+    assert record["whole"]["parts"] == found.parts
+    assert list(record["measured"]) == list(rows)
+    times = record["whole_hours"]
+    assert times["computed, OxfordPets in full"] == record["computed"]["hours"]["one seed"]
+    assert times["measured"]["ours"] == found.parts["all"]["ours"] / 3600
     assert record["machine"]["device"] == machine.device().type
 
 
@@ -75,6 +77,7 @@ def test_nothing_is_printed_where_the_two_ways_disagree(monkeypatch, capsys):
         other.text.text_projection.data.neg_()
         return other
 
+    monkeypatch.setattr(machine, "peak_flops", lambda: 1e11)
     monkeypatch.setattr(parts, "measure", lambda *args: {})
     monkeypatch.setattr(parts, "measured_steps", lambda *args: {})
     monkeypatch.setattr(whole, "plain_path", wrong)
