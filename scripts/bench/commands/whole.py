@@ -9,8 +9,7 @@ after it. Losses of all steps that both take and predictions have to agree.
 
 Before it come the parts that "parts" measures and the steps of that run; what it and a full-size run take is
 computed from them, and stands beside what was measured. All takes under 20 minutes on two cores, and 10 GB; --quick
-takes 4 classes.
-Exit status: 0; 1 where the two ways disagree; 2 for bad input.
+takes 4 classes. Exit status: 0; 1 where the two ways disagree; 2 for bad input.
 """
 
 import json
@@ -27,11 +26,17 @@ from bench.commands import parts
 from bench.full_size import Size
 from bench.measure import Disagreement, Row, apart, check_same
 from bench.parts import plain_path
-from bench.whole_run import Run, WholeRun
+from bench.whole_run import REST, Run, WholeRun
 from trainers.blocks.clip.backbone import Backbone
 from trainers.ship import STAGE_ONE
 
-PARTS = {"features": "images encoded beforehand", STAGE_ONE: "stage 1", "SHIP": "stage 2", "test": "tests"}
+PARTS = {
+    "features": "images encoded beforehand",
+    STAGE_ONE: "stage 1",
+    "SHIP": "stage 2",
+    "test": "tests",
+    REST: REST,
+}
 COLUMNS = ("", "s\nplain", "s\nours", "s\nreference", "plain\n/ ours", "reference\n/ ours")
 
 
@@ -83,12 +88,9 @@ def compared(reference: Run, ours: Sequence[Run]) -> Found:
     """Seconds in both ways, ours as a mean of its runs; the plain ones are the reference's of what ours does too."""
     found = {}
     for part, title in PARTS.items():
-        plain = reference.taken[part]
-        mine = statistics.mean(run.taken[part] for run in ours)
+        plain, mine = reference.taken[part], statistics.mean(run.taken[part] for run in ours)
         found[title] = full_size.numbers(plain, mine, plain + reference.extra[part])
-    rest, mine = reference.rest, statistics.mean(run.rest for run in ours)
-    found["the rest"] = full_size.numbers(rest, mine, rest)
-    found["all"] = {name: sum(part[name] for part in found.values()) for name in found["the rest"]}
+    found["all"] = {name: sum(part[name] for part in found.values()) for name in found[REST]}
     images = {"reference": reference.images, "ours": ours[0].images}
     worst = max(apart(reference.outcome, run.outcome) for run in ours)
     return Found(found, images, len(reference.outcome.losses), worst)
