@@ -8,8 +8,9 @@ training images encoded anew in every epoch) with stage 2 trained and tested fiv
 after it. Losses of all steps that both take and predictions have to agree.
 
 Before it come the parts that "parts" measures and the steps of that run; what it and a full-size run take is
-computed from them, and stands beside what was measured. All takes under 20 minutes on two cores, and 10 GB; --quick
-takes 4 classes. Exit status: 0; 1 where the two ways disagree; 2 for bad input.
+computed from them, and stands beside what was measured. All takes some 15 minutes on two cores that are free, and
+10 GB of memory; with --quick, which takes 4 classes, some 4. Exit status: 0; 1 where the two ways disagree; 2 for
+bad input.
 """
 
 import json

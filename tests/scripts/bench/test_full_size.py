@@ -1,8 +1,10 @@
 """What a run consists of, a full-size one and others."""
 
 import pytest
-from bench.full_size import Size, hours, parts, totals
+import yaml
+from bench.full_size import BATCH, PETS, Size, hours, parts, totals
 from bench.measure import Cost, Row
+from common.arguments import CHECKOUT
 
 
 @pytest.fixture
@@ -14,6 +16,14 @@ def rows() -> dict[str, Row]:
         row = Row(f"{size}", Cost(plain, 1, 1, 0, None), Cost(ours, 1, 1, 0, None))
         found |= {f"stage 1, {size}": row, f"stage 2, {size}": row}
     return found
+
+
+def test_batches_and_epochs_are_those_of_the_recipe():
+    recipe = yaml.safe_load((CHECKOUT / "configs/trainers/SHIP/vit_b16.yaml").read_text())
+    ship = recipe["TRAINER"]["SHIP"]
+    assert ship["BATCH_SIZE"] == recipe["DATALOADER"]["TRAIN_X"]["BATCH_SIZE"] == BATCH
+    assert ship["DROP_LAST"] is False
+    assert PETS.epochs == (ship["OPTIM"]["MAX_EPOCH"], recipe["OPTIM"]["MAX_EPOCH"])
 
 
 def test_a_full_size_run_has_its_images_and_the_steps_of_the_recipe(rows):
