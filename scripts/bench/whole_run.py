@@ -26,9 +26,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CUT = Size(PETS.classes, PETS.base, shots=2, val=37, test=37, epochs=(5, 10), views=1)
 QUICK = Size(classes=4, base=2, shots=2, val=4, test=8, epochs=(5, 2), views=1)
 PICTURE = (375, 500)  # height and width, about those of OxfordPets
-
-
-REST = "the rest"
+REST = "the rest"  # of what a run takes
 
 
 @dataclass
