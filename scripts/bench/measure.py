@@ -136,7 +136,7 @@ def counts(model: nn.Module) -> Iterator[Counter]:
 
 def check_same(title: str, plain: Outcome, ours: Outcome) -> None:
     """Losses within LOSS_TOLERANCE, and the same predictions, or ones whose logits are within LOGIT_TOLERANCE."""
-    worst = max((abs(a - b) for a, b in zip(plain.losses, ours.losses, strict=True)), default=0.0)
+    worst = apart(plain, ours)
     if not worst <= LOSS_TOLERANCE:
         raise Disagreement(f"{title}: losses of the two ways differ by up to {worst:.2g}")
     if plain.logits is None:
@@ -145,6 +145,11 @@ def check_same(title: str, plain: Outcome, ours: Outcome) -> None:
     others = int((plain.logits.amax(dim=1, keepdim=True) - chosen > LOGIT_TOLERANCE).sum())
     if others:
         raise Disagreement(f"{title}: {others} of {len(chosen)} predictions of the two ways differ")
+
+
+def apart(plain: Outcome, ours: Outcome) -> float:
+    """The largest difference of two losses of a step."""
+    return max((abs(a - b) for a, b in zip(plain.losses, ours.losses, strict=True)), default=0.0)
 
 
 def show(step: str) -> None:

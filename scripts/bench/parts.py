@@ -133,7 +133,8 @@ class Evaluation:
             lambda rows: extract(ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),
         )
         if cache.folder:
-            self.features()
+            with quiet():
+                self.features()
 
     def __call__(self) -> Outcome:
         return Outcome(logits=self.classifier.predict(self.features()[0]))
