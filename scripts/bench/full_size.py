@@ -1,16 +1,55 @@
-"""The time of a full-size run, computed from measured steps: OxfordPets, 16 shots, SHIP on CoOp, base-to-new."""
+"""The time of a run of SHIP on CoOp, base-to-new, computed from measured steps; by default a full-size one."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .measure import Row
 
-BASE, SHOTS, TEST = 19, 16, 3669  # of 37 classes; images of a class, and in the test set
-EPOCHS, VIEWS = (50, 200), 10
-BATCH = 32  # of a measured step of either stage; stage 1's steps of 256 are counted as eight
-TRIALS = 5  # trainings of stage 2 in the reference procedure, each with its evaluation
-DESCRIPTION = (
-    f"OxfordPets, 37 classes, {BASE} of them base, {SHOTS} shots, {EPOCHS[0]} + {EPOCHS[1]} epochs, {TEST:,} test "
-    f"images; ours with {VIEWS} views; reference: the plain path, stage 2 trained and evaluated {TRIALS} times"
+BATCH = 256  # images of a step of either stage, with as many synthesized features in stage 2
+TRIALS = 5  # trainings of stage 2 in the reference procedure, each with its test
+TRAINING, TEST = "training image", "test or validation image"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a run: shots are of a base class, val and test the images of all classes, epochs those of both stages.
+
+    views: passes over the training images that ours encodes, and that the reference makes for an unused cache.
+    """
+
+    classes: int
+    base: int
+    shots: int
+    val: int
+    test: int
+    epochs: tuple[int, int]
+    views: int
+
+    @property
+    def train(self) -> int:
+        """Training images."""
+        return self.base * self.shots
+
+    @property
+    def steps(self) -> Counter[int]:
+        """The steps of an epoch: of how many images there are how many. The incomplete last one is kept."""
+        whole, rest = divmod(self.train, BATCH)
+        return +Counter({BATCH: whole, rest: 1 if rest else 0})
+
+    def __str__(self) -> str:
+        one, two = self.epochs
+        return (
+            f"{self.classes} classes, {self.base} of them base, {self.shots} shots, {one} + {two} epochs, "
+            f"{self.test:,} test images; ours with {self.views} view{'s' if self.views > 1 else ''}"
+        )
+
+
+PETS = Size(classes=37, base=19, shots=16, val=736, test=3669, epochs=(50, 200), views=10)
+PROCEDURES = (
+    "plain: the plain path, training images encoded anew in every epoch. reference: the plain path as the authors' "
+    f"code takes it: stage 2 is trained and tested {TRIALS} times in the course of stage 1; encoded, and then not "
+    "used, are validation images, and training images as often as ours has views."
 )
 
 
@@ -27,35 +66,46 @@ class Part:
         return self.times[procedure] * (self.ours if procedure == "ours" else self.plain)
 
 
-def parts(rows: dict[str, Row], images: str = "images") -> list[Part]:
+def step(stage: int, images: int) -> str:
+    """The key of a row: a stage's step on so many images."""
+    return f"stage {stage}, {images}"
+
+
+def parts(rows: dict[str, Row], images: str = "images", size: Size = PETS) -> list[Part]:
     """What a run of one seed consists of; `images` is the row that says what an image takes in ours."""
-    train, steps = BASE * SHOTS, BASE * SHOTS // BATCH  # in training, an incomplete last batch is dropped
-    one, two = EPOCHS[0] * train, EPOCHS[1] * steps * BATCH
-    prompts, updates = one / BATCH, EPOCHS[1] * steps
+    one, two = size.epochs
     plain, ours = (cost.seconds / cost.images for cost in (rows["images"].plain, rows[images].ours))
+    passes = (one + two, size.views, one + TRIALS * two + size.views)
     return [
-        Part("training image", numbers(one + two, VIEWS * train, one + TRIALS * two), plain, ours),
-        Part("test image", numbers(TEST, TEST, TRIALS * TEST), plain, ours),
-        Part("stage-1 step", numbers(prompts, prompts, prompts), *both(rows["stage 1"])),
-        Part("stage-2 step", numbers(updates, updates, TRIALS * updates), *both(rows["stage 2"])),
+        Part(TRAINING, numbers(*(size.train * number for number in passes)), plain, ours),
+        Part(TEST, numbers(size.test, size.test, size.test + size.val), plain, ours),
+        *steps(rows, 1, size, numbers(one, one, one)),
+        *steps(rows, 2, size, numbers(two, two, TRIALS * two)),
     ]
+
+
+def steps(rows: dict[str, Row], stage: int, size: Size, epochs: dict[str, float]) -> Iterator[Part]:
+    """The steps of a stage of so many epochs by procedure."""
+    for images, count in size.steps.items():
+        row = rows[step(stage, images)]
+        times = {name: count * number for name, number in epochs.items()}
+        yield Part(row.title, times, row.plain.seconds, row.ours.seconds)
 
 
 def numbers(plain: float, ours: float, reference: float) -> dict[str, float]:
     return {"plain": plain, "ours": ours, "reference": reference}
 
 
-def both(row: Row) -> tuple[float, float]:
-    return row.plain.seconds, row.ours.seconds
-
-
 def hours(composed: list[Part], seeds: int = 1, cached: tuple[str, ...] = ()) -> dict[str, float]:
-    """Of runs with so many seeds. Ours encodes test images with the first, and those in `cached` not at all."""
+    """Of runs with so many seeds. Ours encodes test images with the first, and those in `cached` not at all.
+
+    The reference's authors ran one seed: more are as many runs of it.
+    """
 
     def times(part: Part, procedure: str) -> int:
         if procedure != "ours":
             return seeds
-        return 0 if part.title in cached else 1 if part.title == "test image" else seeds
+        return 0 if part.title in cached else 1 if part.title == TEST else seeds
 
     return {
         name: sum(times(part, name) * part.seconds(name) for part in composed) / 3600 for name in composed[0].times
@@ -64,11 +114,11 @@ def hours(composed: list[Part], seeds: int = 1, cached: tuple[str, ...] = ()) ->
 
 def totals(rows: dict[str, Row]) -> dict[str, dict[str, float]]:
     """Hours of runs in several circumstances."""
-    fp32, images = parts(rows), ("training image", "test image")
+    fp32 = parts(rows)
     found = {
         "one seed": hours(fp32),
         "seeds 1 2 3, test images encoded once": hours(fp32, seeds=3),
-        "a later run of the seed, features kept": hours(fp32, cached=images),
+        "a later run of the seed, features kept": hours(fp32, cached=(TRAINING, TEST)),
     }
     if "bf16" in rows:
         found["one seed, ours with images in bf16"] = hours(parts(rows, "bf16"))

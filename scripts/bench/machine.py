@@ -3,10 +3,13 @@
 import os
 import platform
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from torch.nn.functional import linear
 
+from trainers.blocks.clip.products import FastProducts
 from trainers.blocks.run.identity import code_version
 from trainers.blocks.run.results import versions
 
@@ -65,12 +68,17 @@ def now() -> float:
 
 
 def peak_flops(shapes: tuple[tuple[int, int, int], ...] = SHAPES, dtype: torch.dtype = torch.float32) -> float:
-    """The most floating-point operations a second that a matrix product comes to here, in fp32 unless told."""
+    """The most floating-point operations a second that a matrix product comes to here, in fp32 unless told.
+
+    Of PyTorch's own way and of oneDNN's, by the faster.
+    """
     best = 0.0
     for rows, inner, columns in shapes:
-        left, right = (torch.randn(*one, device=device(), dtype=dtype) for one in ((rows, inner), (inner, columns)))
-        for _ in range(1 + TIMES):  # the first time takes longer, and so is never the best
-            start = now()
-            left @ right
-            best = max(best, 2 * rows * inner * columns / (now() - start))
+        left, right = (torch.randn(*one, device=device(), dtype=dtype) for one in ((rows, inner), (columns, inner)))
+        for way in (nullcontext, FastProducts):
+            for _ in range(1 + TIMES):  # the first time takes longer, and so is never the best
+                with way():
+                    start = now()
+                    linear(left, right)
+                    best = max(best, 2 * rows * inner * columns / (now() - start))
     return best

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
-from torch.utils.flop_counter import FlopCounterMode
 
 from .machine import now
 from .memory import with_peak
+from .operations import counter
 
 LOSS_TOLERANCE, LOGIT_TOLERANCE = 1e-4, 1e-3
 COLOURS = 3  # channels of an image
@@ -95,7 +95,7 @@ def compare(title: str, plain: Action, ours: Action, model: nn.Module, repeats: 
 def counted(action: Action, model: nn.Module) -> tuple[Cost, Outcome]:
     """One run of the action with its cost; counting takes some time too."""
     seconds: list[float] = []
-    with FlopCounterMode(display=False) as operations, counts(model) as seen:
+    with counter() as operations, counts(model) as seen:
         outcome, peak = with_peak(lambda: timed(action, seconds), cuda=torch.cuda.is_available())
     return Cost(seconds[0], operations.get_total_flops(), seen["tokens"], seen["images"], peak), outcome
 
@@ -136,7 +136,7 @@ def counts(model: nn.Module) -> Iterator[Counter]:
 
 def check_same(title: str, plain: Outcome, ours: Outcome) -> None:
     """Losses within LOSS_TOLERANCE, and the same predictions, or ones whose logits are within LOGIT_TOLERANCE."""
-    worst = max((abs(a - b) for a, b in zip(plain.losses, ours.losses, strict=True)), default=0.0)
+    worst = apart(plain, ours)
     if not worst <= LOSS_TOLERANCE:
         raise Disagreement(f"{title}: losses of the two ways differ by up to {worst:.2g}")
     if plain.logits is None:
@@ -145,6 +145,11 @@ def check_same(title: str, plain: Outcome, ours: Outcome) -> None:
     others = int((plain.logits.amax(dim=1, keepdim=True) - chosen > LOGIT_TOLERANCE).sum())
     if others:
         raise Disagreement(f"{title}: {others} of {len(chosen)} predictions of the two ways differ")
+
+
+def apart(plain: Outcome, ours: Outcome) -> float:
+    """The largest difference of two losses of a step."""
+    return max((abs(a - b) for a, b in zip(plain.losses, ours.losses, strict=True)), default=0.0)
 
 
 def show(step: str) -> None:

@@ -44,7 +44,7 @@ def in_bf16(backbone: Backbone) -> Backbone | None:
     """The same CLIP with images encoded in bf16, where the machine computes in it."""
     other = Backbone(parts_of(backbone.model), backbone.identity)
     with quiet():
-        other.image.in_bf16 = encodes_in_bf16("bf16", backbone.device)
+        other.image.in_bf16 = encodes_in_bf16("TRAINER.FEATURES.IMAGE_PREC", "bf16", backbone.device)
     return other if other.image.in_bf16 else None
 
 
@@ -133,7 +133,8 @@ class Evaluation:
             lambda rows: extract(ImageFeatures(backbone.encode_image, loader, backbone.device), "test"),
         )
         if cache.folder:
-            self.features()
+            with quiet():
+                self.features()
 
     def __call__(self) -> Outcome:
         return Outcome(logits=self.classifier.predict(self.features()[0]))

@@ -1,6 +1,7 @@
 """The plain path that fast ones are compared with: CLIP's own modules over all 77 positions, images encoded anew."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -65,13 +66,14 @@ class ReEncodedViews:
 
 def reencode(trainer) -> None:
     """Makes a trainer encode images anew whenever it looks at them."""
+    trainer.encode_views = partial(reencoded_views, trainer)
 
-    def encode_views(views: int) -> FeatureBank:
-        images, encode = trainer.image_loader.dataset, trainer.backbone.encode_image
-        labels = torch.tensor([item.label for item in trainer.dm.dataset.train_x])
-        return FeatureBank(ReEncodedViews(encode, images, trainer.seed, views), labels)
 
-    trainer.encode_views = encode_views
+def reencoded_views(trainer, views: int) -> FeatureBank:
+    """A bank of the trainer's views, each of which is encoded anew whenever it is asked for."""
+    images, encode = trainer.image_loader.dataset, trainer.backbone.encode_image
+    labels = torch.tensor([item.label for item in trainer.dm.dataset.train_x])
+    return FeatureBank(ReEncodedViews(encode, images, trainer.seed, views), labels)
 
 
 def recorded_losses(trainer) -> list[float]:

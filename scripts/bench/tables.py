@@ -49,12 +49,13 @@ def steps(parts: Sequence[Part]) -> str:
 
 def totals(hours: dict[str, dict[str, float]]) -> str:
     """Hours of such runs, and how many times as long as ours the others take."""
-    lines = [
-        [title, *(seconds(value) for value in run.values())]
-        + [f"{run[other] / run['ours']:.1f}" for other in ("plain", "reference")]
-        for title, run in hours.items()
-    ]
-    return text(TOTALS, lines)
+    return text(TOTALS, [beside_ours(title, run) for title, run in hours.items()])
+
+
+def beside_ours(title: str, times: dict[str, float]) -> list[str]:
+    """The cells of a line: times of each procedure, and how many times as long as ours the others take."""
+    ratios = [f"{times[other] / times['ours']:.1f}" if times["ours"] else "–" for other in ("plain", "reference")]
+    return [title, *(seconds(value) for value in times.values()), *ratios]
 
 
 def seconds(value: float) -> str:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         fail(error)
     images = pictures(args.images, args.count, backbone.resolution).to(device)
-    if not encodes_in_bf16("bf16", device):
+    if not encodes_in_bf16("TRAINER.FEATURES.IMAGE_PREC", "bf16", device):
         sys.exit(1)
     exact, plain = encoded(backbone, images, False, args.batch)
     rounded, fast = encoded(backbone, images, True, args.batch)

@@ -1,8 +1,9 @@
 """How many prompts are encoded at once, so that memory does not grow with the number of classes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ SHARE = {"cpu": 0.4, "cuda": 0.3}  # of the memory that is free at the start; th
 CEILING = {"cpu": 4 * 2**30}  # bytes: other programs want memory too; a GPU's belongs to the run
 AUTOMATIC, ALL = -1, 0
 MOST = 65_535  # prompts in one call of attention: CUDA's grids have no room for more
+PARTS = 4  # of the budget: those that are kept come close to it only if each is small
 Made = TypeVar("Made")
 
 
@@ -52,8 +54,18 @@ class Chunks:
         elif count * bytes_each <= self.budget:
             fitting = count
         else:
-            fitting = 2 ** (max(1, self.budget // bytes_most).bit_length() - 1)
+            fitting = 2 ** (max(1, self.budget // (PARTS * bytes_most)).bit_length() - 1)
         return min(fitting, self.most)
+
+    def kept(self, bytes_of: Sequence[int]) -> int:
+        """How many of the last parts, of so many bytes each, the backward pass need not run again.
+
+        As many as the budget has room for; none where the size is the user's, or memory was out before. The last,
+        since the backward pass comes to them first, and has freed them when it runs the others again.
+        """
+        if self.size != AUTOMATIC or self.most < MOST:
+            return 0
+        return sum(total <= self.budget for total in accumulate(reversed(bytes_of)))
 
     def run(self, encode: Callable[[int], Tensor], size: int) -> tuple[Tensor, "Chunks"]:
         """encode(size), and the chunks to go on with.

@@ -1,4 +1,4 @@
-"""A frozen image tower, of CLIP's own without what nothing reads."""
+"""A frozen image tower, without what nothing reads."""
 
 from copy import deepcopy
 
@@ -7,7 +7,9 @@ from clip.model import ModifiedResNet, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from .class_token import class_token_feature, has_class_token
 from .precision import cast_weights
+from .products import FastProducts
 
 
 class ImageEncoder(nn.Module):
@@ -41,9 +43,8 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         tower = self.rounded if self.in_bf16 else self.tower
         images = images.type(_dtype_of(tower))
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16):
-            is_vit = isinstance(tower, VisionTransformer)
-            features = class_token_feature(tower, images) if is_vit else tower(images)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16), FastProducts():
+            features = class_token_feature(tower, images) if has_class_token(tower) else tower(images)
         return normalize(features.float(), dim=-1)
 
 
@@ -51,22 +52,3 @@ def _dtype_of(tower: nn.Module) -> torch.dtype:
     if isinstance(tower, (VisionTransformer, ModifiedResNet)):
         return tower.conv1.weight.dtype  # other parts of these may be fp32
     return next(weight.dtype for weight in tower.parameters() if weight.is_floating_point())
-
-
-def class_token_feature(tower: VisionTransformer, images: Tensor) -> Tensor:
-    """What a vision transformer makes of images: (B, D).
-
-    Its feature is the class token's, so that of its last block this row alone is computed: other tokens are there
-    as keys and values. That saves 7% of ViT-B/16's work.
-    """
-    patches = tower.conv1(images).flatten(2).transpose(1, 2)
-    first = tower.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-    x = torch.cat([first, patches], dim=1) + tower.positional_embedding.to(patches.dtype)
-    x = tower.ln_pre(x).transpose(0, 1).contiguous()  # CLIP's blocks take (tokens, B, W), and would copy it each
-    *blocks, last = tower.transformer.resblocks
-    for block in blocks:
-        x = block(x)
-    tokens = last.ln_1(x)
-    x = x[:1] + last.attn(tokens[:1], tokens, tokens, need_weights=False)[0]
-    x = x + last.mlp(last.ln_2(x))
-    return tower.ln_post(x[0]) @ tower.proj

@@ -15,21 +15,22 @@ from ..errors import InputError
 
 HALVES = {"fp16": torch.float16, "mixed": torch.float16, "bf16": torch.bfloat16}  # what weights are then
 PRECISIONS = ("fp32", "fp16", "amp", "bf16", "mixed")
+BF16_KEYS = {"TRAINER.FEATURES.IMAGE_PREC": "images", "TRAINER.TEXT_PREC": "prompts"}  # and what they are of
 MULTIPLYING = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)  # modules whose weights autocast casts in every call
 
 
-def encodes_in_bf16(name: str, device: torch.device) -> bool:
-    """Whether images are encoded in bf16, by TRAINER.FEATURES.IMAGE_PREC: where the device does so in hardware."""
-    if name not in ("", "bf16"):
-        raise InputError(f'TRAINER.FEATURES.IMAGE_PREC is {name!r}; it can be "" (the precision of the run) or bf16.')
-    if not name:
+def encodes_in_bf16(key: str, value: str, device: torch.device) -> bool:
+    """Whether products are in bf16, by one of BF16_KEYS and its value: where the device has them in hardware."""
+    if value not in ("", "bf16"):
+        raise InputError(f'{key} is {value!r}; it can be "" (the precision of the run) or bf16.')
+    if not value:
         return False
     if device.type == "cuda":
         able = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         able = any(getattr(torch.cpu, f"_is_{part}_supported", bool)() for part in ("avx512_bf16", "amx_tile"))
     if not able:
-        print(f"This {device.type} does not compute in bf16: images are encoded in the run's precision")
+        print(f"This {device.type} does not compute in bf16: {BF16_KEYS[key]} are encoded in the run's precision")
     return able
 
 
@@ -62,7 +63,13 @@ class Precision:
         self._device_type = device.type
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         about = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        self.in_effect = {"device": about, "precision": self.name, "tf32": tf32 and device.type == "cuda"}
+        self.of_images = {"device": about, "precision": self.name, "tf32": tf32 and device.type == "cuda"}
+        self.text = ""  # the text tower's, where that has one of its own
+
+    @property
+    def in_effect(self) -> dict[str, str | bool]:
+        """Device and precision as they are, whatever was asked for."""
+        return {**self.of_images, "text": self.text} if self.text else self.of_images
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self._device_type, enabled=self.name == "amp")

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Block, described
-from .chunks import cuts, recomputed
-from .packing import layout, padded
+from .chunks import Chunks, cuts, recomputed
+from .graphs import TextGraphs
+from .packing import Packed, Padded, layout, padded
 from .precision import cast_weights
 from .text_tower import TextTower
 from .tokenizer import Tokenizer, clip_tokenizer
@@ -54,6 +55,7 @@ class TextEncoder(TextTower):
         self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
         self._layout = lru_cache(LAYOUTS)(layout)  # in training prompts of the same lengths come in every step
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
+        self.graphs: TextGraphs | None = None  # of passes whose shapes repeat
 
     @property
     def _projection(self) -> Tensor:
@@ -73,10 +75,14 @@ class TextEncoder(TextTower):
         return torch.float32 if self.autocast else self._parts[0].attention.weight.dtype
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once."""
+        """Has products in this type from here on, as PyTorch's autocast has them, but casts weights once.
+
+        Norms and what passes from block to block are in fp32, whatever the weights were in before.
+        """
         self.autocast = dtype
-        cast_weights(self.blocks, dtype)
-        self.text_projection.data = self.text_projection.data.float()
+        cast_weights(self.blocks.float(), dtype)
+        self.ln_final.float()
+        self._projection.data = self._projection.data.float()
 
     @property
     def device(self) -> torch.device:
@@ -107,16 +113,24 @@ class TextEncoder(TextTower):
 
     def encoded(self, prefix: Tensor, suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """The same, as many prompts at once as memory has room for."""
-        past, suffix = self.past_of(prefix), suffix[:, : max(ends) + 1]
+        suffix = suffix[:, : max(ends) + 1]
         typical, longest = sum(ends) / len(ends) + 1, suffix.shape[1]
-        bytes_each = [self.bytes_each(past, suffix, tokens) for tokens in (typical, longest)]
+        bytes_each = [self.bytes_each(prefix, suffix, tokens) for tokens in (typical, longest)]
         count = len(prefix) * len(suffix)
+        planned = min(count, self.chunks.prompts(count, *bytes_each))
+        if self.graphs and planned == count and not torch.is_autocast_enabled(prefix.device.type):
+            features = self.graphs(prefix, suffix, torch.tensor(ends, device=prefix.device))
+            if features is not None:
+                return features
+        past = self.past_of(prefix)
 
         def run(size: int) -> Tensor:
-            whole = size >= count
-            return self.run_suffix(past, suffix, ends) if whole else self.run_parts(size, past, suffix, ends)
+            if size >= count:
+                return self.run_suffix(past, suffix, ends)
+            chunks = self.chunks if size == planned else None  # None: memory was out
+            return self.run_parts(size, chunks, past, suffix, ends)
 
-        features, self.chunks = self.chunks.run(run, min(count, self.chunks.prompts(count, *bytes_each)))
+        features, self.chunks = self.chunks.run(run, planned)
         return features
 
     def up_to_the_window(self, suffix: Tensor, eot: Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -124,22 +138,35 @@ class TextEncoder(TextTower):
         pad = self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
         return padded(suffix, eot, length, pad), torch.full_like(eot, length - 1)
 
-    def run_parts(self, size: int, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
-        """What `run_suffix` gives, `size` prompts at a time."""
+    def run_parts(
+        self, size: int, chunks: Chunks | None, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]
+    ) -> Tensor:
+        """What `run_suffix` gives, `size` prompts at a time.
+
+        The backward pass runs again what `chunks` have no room for; without them, all.
+        """
         order = torch.tensor(ends).argsort(stable=True)  # prompts of like length together
         ends, order, rows = [ends[row] for row in order.tolist()], order.to(suffix.device), []
-        suffix = suffix[order]
+        suffix, inputs = suffix[order], []
         for group, part in cuts(len(past[0][0]), len(suffix), size):
             some = [(keys[group], values[group]) for keys, values in past]
-            trimmed = suffix[part, : ends[part][-1] + 1]
-            rows.append(recomputed(self.run_suffix, some, trimmed, ends[part]).flatten(0, 1))
+            inputs.append((some, suffix[part, : ends[part][-1] + 1], ends[part]))
+        kept = chunks.kept([self.bytes_of(*one) for one in inputs]) if chunks else 0
+        for number, one in enumerate(inputs):
+            again = number < len(inputs) - kept
+            rows.append((recomputed(self.run_suffix, *one) if again else self.run_suffix(*one)).flatten(0, 1))
         return torch.cat(rows).unflatten(0, (-1, len(suffix)))[:, order.argsort()]
 
-    def bytes_each(self, past: list[KeysValues], suffix: Tensor, tokens: float) -> int:
-        """About how much memory a prompt of so many tokens takes, among suffixes (N, S, W)."""
-        learning = torch.is_grad_enabled() and (suffix.requires_grad or past[0][0].requires_grad)
+    def bytes_of(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> int:
+        """About how much memory `run_suffix` takes for these."""
+        keys = past[0][0].transpose(1, 2)  # (G, P, …), as prefixes are
+        return len(keys) * len(suffix) * self.bytes_each(keys, suffix, sum(ends) / len(ends) + 1)
+
+    def bytes_each(self, prefix: Tensor, suffix: Tensor, tokens: float) -> int:
+        """About how much memory a prompt of so many tokens takes, of suffixes (N, S, W) behind prefixes (G, P, …)."""
+        learning = torch.is_grad_enabled() and (suffix.requires_grad or prefix.requires_grad)
         layers = len(self.blocks) if learning else 1
-        numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * past[0][0].shape[2]
+        numbers = BY_TOKEN * tokens + BY_PLACE * suffix.shape[1] + 2 * prefix.shape[1]
         size = (self.autocast or self.blocks_dtype).itemsize
         return int(layers * self.width * numbers * (HALF if size == 2 else size))
 
@@ -169,10 +196,25 @@ class TextEncoder(TextTower):
 
     def run_suffix(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
+        return self.run_tokens(past, suffix, self._layout((*ends,) * len(past[0][0]), suffix.shape[1], suffix.device))
+
+    def run_on_device(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
+        """The same of prefixes (G, P, W), all from what is on the device alone, as a CUDA graph has to be."""
+        return self.run_tokens(self.run_prefix(prefix), suffix, Padded(eot.repeat(len(prefix)), eot.device))
+
+    def use_graphs(self) -> None:
+        """Has passes whose shapes repeat as CUDA graphs; in these prompts are padded, not packed.
+
+        Under autocast, which TRAINER.TEXT_PREC and PREC amp are, none is made.
+        """
+        self.graphs = TextGraphs(self.run_on_device)
+
+    def run_tokens(self, past: list[KeysValues], suffix: Tensor, tokens: Padded | Packed) -> Tensor:
+        """`run_suffix` with the tokens of its G * N prompts laid out."""
         groups, _, shared, _ = past[0][0].shape
         x = self.placed(suffix, shared)
         x = x.expand(groups, *x.shape).flatten(0, 1)  # (G * N, S, W)
-        visible, tokens = _causal(shared, x, self.autocast), self._layout((*ends,) * groups, x.shape[1], x.device)
+        visible = _causal(shared, x, self.autocast)
         x = tokens.pack(x)
         for block, before in zip(self._parts, past, strict=True):
             attention, x_in = block.attention, block.norm_1(x)
@@ -231,4 +273,15 @@ def _with_past(past: KeysValues, present: KeysValues) -> KeysValues:
 def _attend(heads: int, queries: Tensor, keys_values: KeysValues, visible: Tensor) -> Tensor:
     """Attention of queries (B, S, W) over given keys and values, before the output projection."""
     queries = _split(heads, queries)
-    return F.scaled_dot_product_attention(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
+    slow = queries.device.type == "cpu" and queries.dtype.itemsize == 2
+    attend = _attend_in_products if slow else F.scaled_dot_product_attention
+    return attend(queries, *keys_values, attn_mask=visible).transpose(1, 2).flatten(2)
+
+
+def _attend_in_products(queries: Tensor, keys: Tensor, values: Tensor, attn_mask: Tensor) -> Tensor:
+    """PyTorch's scaled_dot_product_attention, spelled out: on a CPU its own takes seven times as long in 16 bits.
+
+    The softmax is in fp32.
+    """
+    scores = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5
+    return (scores + attn_mask).softmax(dim=-1).type(values.dtype) @ values

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..run.randomness import to_go_back
 from .chunks import Chunks, Made
 from .tokenizer import Tokenizer
@@ -28,6 +29,14 @@ class TextTower(nn.Module):
     def window(self) -> int:
         """The longest prompt in tokens, marks of start and end included."""
         return self.tokenizer.window
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Has products in this type from here on; raises InputError where it cannot be."""
+        raise NotImplementedError
+
+    def use_graphs(self) -> None:
+        """Has passes whose shapes repeat as CUDA graphs; raises InputError where it cannot be."""
+        raise InputError("TRAINER.TEXT_GRAPHS is for text towers that run short, and this backbone's runs whole.")
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token numbers (..., S) to embeddings (..., S, W)."""

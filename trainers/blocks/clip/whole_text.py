@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .chunks import cuts, recomputed
 from .packing import padded
 from .text_tower import TextTower
@@ -48,6 +49,9 @@ class WholeTextEncoder(TextTower):
     def width(self) -> int:
         return self.token_embedding.embedding_dim
 
+    def cast(self, dtype: torch.dtype) -> None:
+        raise InputError("TRAINER.TEXT_PREC is for text towers that run short, and this backbone's runs whole.")
+
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, window) as the tokenizer gives them."""
         return self.in_chunks(
@@ -63,12 +67,17 @@ class WholeTextEncoder(TextTower):
         shared, pad = prefix.shape[1], self.embed(torch.tensor(self.tokenizer.pad, device=self.device))
         suffix, tokens = padded(suffix, eot, self.window - shared, pad), self.stand_ins(shared + eot)
         learning = torch.is_grad_enabled() and (prefix.requires_grad or suffix.requires_grad)
-        count = len(prefix) * len(suffix)
+        count, each = len(prefix) * len(suffix), self.bytes_each(learning)
+        planned = self.chunks.prompts(count, each, each)
 
         def encode(size: int) -> Tensor:
-            run, rows = self.run if size >= count else self.run_again, []
-            for group, part in cuts(len(prefix), len(suffix), size):
-                rows.append(run(prefix[group], suffix[part], tokens[part]).flatten(0, 1))
+            parts = cuts(len(prefix), len(suffix), size)
+            inputs, rows = [(prefix[group], suffix[part], tokens[part]) for group, part in parts], []
+            sizes = [each * len(some) * len(few) for some, few, _ in inputs]
+            kept = 1 if size >= count else self.chunks.kept(sizes) if size == planned else 0  # 0: memory was out
+            for number, one in enumerate(inputs):
+                run = self.run if number >= len(inputs) - kept else self.run_again
+                rows.append(run(*one).flatten(0, 1))
             return torch.cat(rows).unflatten(0, (len(prefix), len(suffix)))
 
         return self.in_chunks(count, learning, encode)

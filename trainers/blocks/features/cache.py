@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .batches import Batch
 
-FORMAT = 3  # counted up when the same image comes to other bits, or files have another form
+FORMAT = 4  # counted up when the same image comes to other bits, or files have another form
 LIMIT = 20 * 10**9  # bytes; beyond, files that have not been read for longest are deleted
 AT_ONCE = 16  # questions to the disk
 HASH = 32  # hexadecimal digits of an image's name here, and of a key

@@ -186,8 +186,15 @@ class FeatureTrainer(EvaluatingTrainer):
         torch.backends.cudnn.benchmark = self.tries_convolutions()
         check_resolution(self.cfg, self.backbone)
         self.devices = usable_devices(self.cfg.TRAINER.FEATURES.DEVICES, self.device)
-        self.backbone.image.in_bf16 = encodes_in_bf16(self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device)
+        self.backbone.image.in_bf16 = encodes_in_bf16(
+            "TRAINER.FEATURES.IMAGE_PREC", self.cfg.TRAINER.FEATURES.IMAGE_PREC, self.device
+        )
+        if encodes_in_bf16("TRAINER.TEXT_PREC", self.cfg.TRAINER.TEXT_PREC, self.device):
+            self.backbone.text.cast(torch.bfloat16)
+            self.numerics.text = "bf16"
         self.backbone.text.chunks = Chunks.on(self.device, self.cfg.TRAINER.TEXT_CHUNK)
+        if self.cfg.TRAINER.TEXT_GRAPHS and self.device.type == "cuda":
+            self.backbone.text.use_graphs()
         print("Building custom CLIP")
         check_class_names(self.classes, self.backbone.tokenizer)
         self.wording.tell(self.classes)
@@ -299,7 +306,7 @@ class FeatureTrainer(EvaluatingTrainer):
             "weights": hash_of_weights(self.backbone.image.tower),
             "activation": self.backbone.activation,
             "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
-            "device": self.numerics.in_effect,
+            "device": self.numerics.of_images,
             "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
             "machine": platform.machine(),

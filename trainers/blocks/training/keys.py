@@ -127,6 +127,7 @@ DATASET = {
         "NUM_SHOTS to one by Zipf's law; 0: all have NUM_SHOTS",
     ),
 }
+BF16 = Rule(lambda value: value in ("", "bf16"), '"" (the run\'s own precision) or bf16', ("bf16",))
 FEATURES = {  # how images become features, which is the same for all methods
     "VIEWS": Key(0, AT_LEAST_ZERO, "0: encode every image anew in every epoch; K: draw from K views encoded once"),
     "CACHE": Key(True, TRUTH, "keep features that are encoded once on disk, for other runs"),
@@ -135,7 +136,7 @@ FEATURES = {  # how images become features, which is the same for all methods
     ),
     "IMAGE_PREC": Key(
         "",
-        Rule(lambda value: value in ("", "bf16"), '"" (the run\'s own precision) or bf16', ("bf16",)),
+        BF16,
         'of the image encoder; "": the method\'s PREC; bf16 changes results a bit',
     ),
     "AUGMENT": Key(True, TRUTH, "False: training images go through the test transform, and are encoded once"),
@@ -148,7 +149,18 @@ TEXT_CHUNK = Key(
 )
 
 TF32 = Key(False, TRUTH, "on a GPU, round inputs of fp32 products and convolutions to TF32: faster, less exact")
-EVERYWHERE = {"TEXT_CHUNK": TEXT_CHUNK, "TF32": TF32}  # of TRAINER, for all methods
+TEXT_PREC = Key(
+    "", BF16, 'of the text encoder; "": the method\'s PREC; bf16: products alone, faster, and changes results a bit'
+)
+TEXT_GRAPHS = Key(
+    False, TRUTH, "on a GPU, launch passes through the text encoder whose shapes repeat as CUDA graphs: faster"
+)
+EVERYWHERE = {  # of TRAINER, for all methods
+    "TEXT_CHUNK": TEXT_CHUNK,
+    "TEXT_PREC": TEXT_PREC,
+    "TEXT_GRAPHS": TEXT_GRAPHS,
+    "TF32": TF32,
+}
 
 
 BACKBONE = {

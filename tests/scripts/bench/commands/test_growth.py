@@ -40,7 +40,7 @@ def test_prompts_in_parts_are_recomputed_which_is_another_pass():
     whole = point(40, setting, backbone, repeats=1)
     backbone.text.chunks = Chunks(size=32)
     parts = point(40, setting, backbone, repeats=1)
-    assert (whole.at_once, whole.recomputed, parts.at_once, parts.recomputed) == (40, False, 32, True)
+    assert (whole.at_once, whole.recomputed, parts.at_once, parts.recomputed) == (40, 0, 32, 40)
     assert parts.passes == whole.passes + 40 * 4  # two tokens of the name, full stop, EOT
 
 
@@ -59,4 +59,4 @@ def test_the_memory_budget_decides_how_many_prompts_are_kept():
     backbone.text.chunks = Chunks(size=-1, budget=2**24)
     limit = prompts_at_once(backbone)
     assert not point(limit, Setting(limit - 20), backbone, repeats=1).recomputed
-    assert point(limit, Setting(limit + 40), backbone, repeats=1).recomputed
+    assert 0 < point(limit, Setting(2 * limit), backbone, repeats=1).recomputed < 1.25 * limit

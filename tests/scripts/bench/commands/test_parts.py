@@ -31,18 +31,24 @@ def printed(rows, monkeypatch, capsys):
 
 
 def test_ours_does_less_for_the_same_values(rows):
-    assert {"images", "stage 1", "stage 2", "evaluation", "run"} <= set(rows)
-    for name in ("stage 1", "stage 2", "run"):
+    steps = ["stage 1, 256", "stage 1, 48", "stage 2, 256", "stage 2, 48"]
+    assert {"images", *steps, "evaluation"} <= set(rows)
+    for name in steps:
         assert rows[name].ours.tokens < rows[name].plain.tokens / 5
         assert rows[name].ours.operations < rows[name].plain.operations / 4
     assert (rows["evaluation"].plain.images, rows["evaluation"].ours.images) == (8, 0)
-    assert (rows["run"].plain.images, rows["run"].ours.images) == (25 * 4 + 8, 4 + 8)
+
+
+@pytest.mark.parametrize("images", [256, 48])
+def test_steps_have_the_prompts_of_the_recipe(images, rows):
+    assert rows[f"stage 1, {images}"].plain.tokens == 77 * images
+    assert rows[f"stage 2, {images}"].plain.tokens == 77 * (images + 37)  # synthesized ones, and those of all classes
 
 
 def test_the_tables_have_a_line_for_each_part(rows, printed):
     lines = printed().splitlines()
-    titles = ["8 training images", "stage-1 step", "stage-2 step", "evaluation, 8 images", "small whole run"]
-    titles += ["training image", "test image", "one seed", "seeds 1 2 3, test images encoded once"]
+    titles = ["8 training images", "stage-1 step, 256", "stage-2 step, 48 + 48", "evaluation, 8 images"]
+    titles += ["training image", "test or validation image", "one seed", "seeds 1 2 3, test images encoded once"]
     assert all(any(line.startswith(f"{title} ") for line in lines) for title in titles)
     assert any(line.startswith("Not measured, but computed from the steps above") for line in lines)
 
@@ -50,9 +56,9 @@ def test_the_tables_have_a_line_for_each_part(rows, printed):
 def test_the_json_has_the_machine_the_parts_and_what_is_computed(rows, printed):
     record = json.loads(printed("--json"))
     assert list(record["measured"]) == list(rows)
-    assert record["measured"]["stage 1"]["ours"]["tokens"] == rows["stage 1"].ours.tokens
+    assert record["measured"]["stage 1, 48"]["ours"]["tokens"] == rows["stage 1, 48"].ours.tokens
     assert set(record["computed"]["hours"]["one seed"]) == {"plain", "ours", "reference"}
-    assert len(record["computed"]["steps"]) == 4
+    assert len(record["computed"]["steps"]) == 6
     assert {"threads", "versions", "code"} <= set(record["machine"])
 
 
@@ -64,7 +70,7 @@ def test_nothing_is_printed_where_the_two_ways_disagree(monkeypatch, capsys):
 
     monkeypatch.setattr(parts, "plain_path", wrong)
     monkeypatch.setattr(machine, "peak_flops", lambda: 1e11)
-    with pytest.raises(SystemExit, match="stage-1 step: losses of the two ways differ"):
+    with pytest.raises(SystemExit, match="stage-1 step, 256: losses of the two ways differ"):
         parts.main(TINY)
     assert capsys.readouterr().out == ""
 

@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 
 from tests.trainers.other_clips import Other
 from trainers.blocks.clip.backbone import Backbone, load_backbone
-from trainers.blocks.clip.chunks import Chunks
+from trainers.blocks.clip.chunks import AUTOMATIC, Chunks
+from trainers.blocks.clip.whole_text import WholeTextEncoder
 
 N_CTX = 4
 NAMES = ("cat", "large dog", "art", "bad video game")
@@ -70,8 +71,10 @@ def check_contexts(backbone: Backbone, other: Other, ours: Callable[..., Tensor]
     pairs = zip(groups, contexts, strict=True)
     expected = torch.stack([of_embeddings(other, group, first, context) for group, context in pairs])
     expected_gradient = gradient_of(expected, contexts)
-    for size in (0, 1, 3):
-        backbone.text.chunks = Chunks(size)
+    whole = isinstance(backbone.text, WholeTextEncoder)
+    budget = 3 * backbone.text.bytes_each(learning=True) if whole else 2**16  # some are kept, and others run again
+    for chunks in (Chunks(0), Chunks(1), Chunks(3), Chunks(AUTOMATIC, budget)):
+        backbone.text.chunks = chunks
         contexts = drawn.clone().requires_grad_()
         features = ours(contexts, start, behind, eot)
         close(features.detach(), expected.detach())

@@ -20,11 +20,11 @@ def all_at_once():
     ENCODER.chunks = Chunks()
 
 
-def features_and_gradients(groups: int, prompts: int) -> list[torch.Tensor]:
+def features_and_gradients(groups: int, prompts: int, shortest: int = 2) -> list[torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     prefix = torch.randn(groups, 5, 128, generator=draw).requires_grad_()
     suffix = torch.randn(prompts, 9, 128, generator=draw).requires_grad_()
-    eot = torch.randint(1, 9, (prompts,), generator=draw)
+    eot = torch.randint(shortest - 1, 9, (prompts,), generator=draw)
     features = ENCODER(prefix, suffix, eot)
     (features * torch.randn(features.shape, generator=draw)).sum().backward()
     return [features.detach(), prefix.grad, suffix.grad]
@@ -69,7 +69,7 @@ def test_backward_pass_keeps_nothing_that_grows_but_what_goes_in():
         (Chunks(0), 100),
         (Chunks(7), 7),
         (Chunks(-1, 1000), 100),  # all fit
-        (Chunks(-1, 999), 32),  # 49 of the longest fit
+        (Chunks(-1, 999), 8),  # a quarter of the budget has room for 12 of the longest
         (Chunks(-1, 5), 1),  # there is room for none
     ],
 )
@@ -83,6 +83,36 @@ def test_cuts_cover_every_prompt_once(groups, each, size):
     parts = [index[group, part].flatten() for group, part in cuts(groups, each, size)]
     assert torch.cat(parts).tolist() == list(range(groups * each))
     assert max(map(len, parts)) <= size
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        (Chunks(AUTOMATIC, 60), 2),
+        (Chunks(AUTOMATIC, 59), 1),
+        (Chunks(AUTOMATIC, 29), 0),
+        (Chunks(AUTOMATIC, 100), 3),
+        (Chunks(8, 100), 0),  # the user's size bounds memory
+        (Chunks(AUTOMATIC, 100, most=8), 0),  # memory was out before
+    ],
+)
+def test_as_many_of_the_last_parts_are_kept_as_the_budget_has_room_for(chunks, expected):
+    assert chunks.kept([40, 30, 30]) == expected
+
+
+@pytest.mark.parametrize(("groups", "prompts"), [(1, 40), (3, 16)])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_only_what_the_budget_has_no_room_for_is_run_again(groups, prompts, share, monkeypatch):
+    """And features and gradients are those of all at once."""
+    expected = features_and_gradients(groups, prompts, shortest=9)
+    suffix = torch.zeros(prompts, 9, 128, requires_grad=True)
+    whole = groups * prompts * ENCODER.bytes_each(torch.zeros(groups, 5, 128), suffix, 9)
+    ENCODER.chunks = Chunks(AUTOMATIC, budget=int(share * whole))
+    monkeypatch.setattr(ENCODER, "run_suffix", run := Full(room=2**20))
+    for got, wanted in zip(features_and_gradients(groups, prompts, shortest=9), expected, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+    again = sum(run.sizes) / (groups * prompts) - 1
+    assert 1 - share <= again <= 1 - 0.7 * share  # parts are a quarter of the budget at most
 
 
 def test_budget_is_a_share_of_free_memory():
@@ -170,6 +200,6 @@ def test_the_estimate_is_no_less_than_what_the_backward_pass_keeps(precision, tm
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         features = encoder(prefix, suffix, torch.full((64,), 11))
     assert features.requires_grad
-    estimate = 64 * encoder.bytes_each([(torch.zeros(1, 2, 1, 64, requires_grad=True),) * 2], suffix, 12)
+    estimate = 64 * encoder.bytes_each(torch.zeros(1, 1, 128, requires_grad=True), suffix, 12)
     measured = sum(size for place, size in kept.items() if place not in known)
     assert measured < estimate < 3 * measured

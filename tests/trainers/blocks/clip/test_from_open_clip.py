@@ -8,6 +8,7 @@ from tests.trainers import other_clips
 from tests.trainers.blocks.clip import as_the_library_has_it as same
 from trainers.blocks.clip import from_open_clip, libraries
 from trainers.blocks.clip.backbone import load_backbone, stated_preprocessing
+from trainers.blocks.clip.class_token import has_class_token
 from trainers.blocks.clip.from_open_clip import Named, wants_quick_gelu
 from trainers.blocks.clip.preprocessing import Preprocessing
 from trainers.blocks.clip.text_encoder import TextEncoder
@@ -34,6 +35,7 @@ def test_features_and_gradients_are_the_librarys_own(kind, models):
     other = models(kind)
     backbone = load_backbone(other.name, "fp32", CPU)
     assert isinstance(backbone.text, TextEncoder) == (kind in other_clips.SHORT)
+    assert has_class_token(backbone.image.tower) == (kind not in ("coca", "timm"))
     same.check_images(backbone, other)
     same.check_texts(backbone, other)
     same.check_shared_contexts(backbone, other)

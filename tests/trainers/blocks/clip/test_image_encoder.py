@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.blocks.clip.backbone import load_backbone
-from trainers.blocks.clip.image_encoder import ImageEncoder, class_token_feature
+from trainers.blocks.clip.class_token import class_token_feature
+from trainers.blocks.clip.image_encoder import ImageEncoder
 
 TOWERS = {
     "ViT": lambda: VisionTransformer(32, patch_size=8, width=64, layers=3, heads=2, output_dim=24),

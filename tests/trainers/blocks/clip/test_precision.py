@@ -22,20 +22,20 @@ def test_bf16_images_have_nearly_the_features_of_fp32_ones(clip_file):
 
 
 def test_by_default_images_have_the_precision_of_the_run():
-    assert not encodes_in_bf16("", CPU)
+    assert not encodes_in_bf16("TRAINER.FEATURES.IMAGE_PREC", "", CPU)
 
 
 @pytest.mark.parametrize("able", [True, False])
 def test_bf16_images_need_a_cpu_that_computes_in_it(able, monkeypatch, capsys):
     for part in ("avx512_bf16", "amx_tile"):
         monkeypatch.setattr(torch.cpu, f"_is_{part}_supported", lambda: able, raising=False)
-    assert encodes_in_bf16("bf16", CPU) == able
+    assert encodes_in_bf16("TRAINER.FEATURES.IMAGE_PREC", "bf16", CPU) == able
     assert ("in the run's precision" in capsys.readouterr().out) != able
 
 
 def test_other_precisions_are_refused():
     with pytest.raises(InputError, match="IMAGE_PREC is 'fp8'"):
-        encodes_in_bf16("fp8", CPU)
+        encodes_in_bf16("TRAINER.FEATURES.IMAGE_PREC", "fp8", CPU)
 
 
 def test_amp_casts_the_text_towers_weights_once_to_the_bits_of_autocast(clip_file):

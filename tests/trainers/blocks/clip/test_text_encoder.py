@@ -16,7 +16,8 @@ from tests.trainers.conftest import VIT, random_clip
 from trainers.blocks.clip import text_encoder
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import Chunks
-from trainers.blocks.clip.packing import layout
+from trainers.blocks.clip.graphs import TextGraphs
+from trainers.blocks.clip.packing import Packed, layout
 from trainers.blocks.clip.text_encoder import TextEncoder
 
 SOS, DOT, EOT = 49406, 269, 49407
@@ -213,3 +214,33 @@ def test_layout_is_made_once_for_prompts_of_the_same_lengths(monkeypatch):
     assert torch.equal(encoder(sos, suffix, eot), first) and len(made) == 2
     other = encoder(sos, suffix, torch.tensor([1, 2, 3]))
     assert made[2:] == [(1, 2), (3,)] and not torch.equal(other, first)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_pass_from_what_is_on_the_device_alone_is_the_same(groups):
+    """As a CUDA graph captures it: with padding, whatever the lengths, and values and gradients as otherwise."""
+    torch.manual_seed(0)
+    encoder = TextEncoder(MODEL)
+    eot, results = torch.tensor([8, 1, 2, 2]), []  # so unlike that prompts are packed otherwise
+    prefix, suffix = torch.randn(groups, 5, encoder.width), torch.randn(4, 9, encoder.width)
+    for run in (encoder, encoder.run_on_device):
+        inputs = prefix.clone().requires_grad_(), suffix.clone().requires_grad_()
+        features = run(*inputs, eot)
+        features.square().sum().backward()
+        results.append((features, *(one.grad for one in inputs)))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert isinstance(layout(eot.tolist(), 9, encoder.device), Packed)
+
+
+def test_passes_whose_shapes_repeat_are_captured(monkeypatch):
+    encoder = TextEncoder(MODEL)
+    encoder.graphs = TextGraphs(encoder.run_on_device, capture=lambda run, samples: captured.append(samples) or run)
+    captured, inputs = [], (torch.randn(1, 5, encoder.width), torch.randn(4, 9, encoder.width), torch.tensor([8] * 4))
+    features = [encoder(*inputs) for _ in range(4)]
+    assert len(captured) == 1
+    for one in features[1:]:
+        torch.testing.assert_close(one, features[0], rtol=1e-4, atol=1e-5)
+    encoder.chunks = Chunks(2)
+    encoder(*inputs)
+    assert len(captured) == 1
