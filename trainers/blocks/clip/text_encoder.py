@@ -6,6 +6,7 @@ follows it, so it is run once, and every prompt attends to its keys and values; 
 In the last block only the EOT's row is read, so only that row is computed.
 """
 
+import gc
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -119,8 +120,10 @@ class TextEncoder(TextTower):
         count = len(prefix) * len(suffix)
         planned = min(count, self.chunks.prompts(count, *bytes_each))
         if self.graphs and planned == count and not torch.is_autocast_enabled(prefix.device.type):
-            features = self.graphs(prefix, suffix, torch.tensor(ends, device=prefix.device))
+            places = torch.tensor(ends).to(prefix.device, non_blocking=True)
+            features = self.graphs(prefix, suffix, places)
             if features is not None:
+                self.chunks = self.chunks.after(count)
                 return features
         past = self.past_of(prefix)
 
@@ -208,6 +211,11 @@ class TextEncoder(TextTower):
         Under autocast, which TRAINER.TEXT_PREC and PREC amp are, none is made.
         """
         self.graphs = TextGraphs(self.run_on_device)
+
+    def let_go(self) -> None:
+        if self.graphs:
+            self.graphs.graphs.clear()
+            gc.collect()  # they refer to themselves
 
     def run_tokens(self, past: list[KeysValues], suffix: Tensor, tokens: Padded | Packed) -> Tensor:
         """`run_suffix` with the tokens of its G * N prompts laid out."""
