@@ -1,11 +1,11 @@
 """Measures what SHIP costs on this machine, or estimates it.
 
-    python scripts/benchmark.py --repeats 3
-    python scripts/benchmark.py growth --plot plots
-    python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
-    python scripts/benchmark.py tower --threads 1
-    python scripts/benchmark.py loading --round-trip 0.5
-    python scripts/benchmark.py memory --classes 1000 10000
+python scripts/benchmark.py --repeats 3
+python scripts/benchmark.py growth --plot plots
+python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
+python scripts/benchmark.py tower --threads 1
+python scripts/benchmark.py loading --round-trip 0.5
+python scripts/benchmark.py memory --classes 1000 10000
 """
 
 import importlib

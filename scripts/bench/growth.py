@@ -102,7 +102,7 @@ def prompts_at_once(backbone: Backbone) -> int:
     """How many class prompts, of names as ImageNet's and with 4 context tokens, are encoded without recomputation."""
     prefix, suffix, eot = PromptLearner(backbone.text, class_names(1000), ctx_init=CONTEXT)()
     typical = float(eot.float().mean()) + 1
-    return backbone.text.chunks.budget // backbone.text.bytes_each(backbone.text.run_prefix(prefix), suffix, typical)
+    return backbone.text.chunks.budget // backbone.text.bytes_each(prefix, suffix, typical)
 
 
 def table(series: Series) -> str:

@@ -2,8 +2,9 @@
 
     python scripts/benchmark.py compiled [--backbone ViT-B/16] [--classes 37 1000] [--precision fp16] [--json]
 
-The step is CoOp's on 512 features, forward and backward. A CUDA graph is of the whole step, torch.compile of the text
-tower, and then both together. Start-up is the time until the first step was done. That loss and gradient are those of
+The step is CoOp's on 512 features, forward and backward. TEXT_GRAPHS is what that key does: the text tower's passes
+as CUDA graphs. Another is of the whole step; torch.compile is of the text tower, and then with a graph of the step.
+Start-up is the time until the first step was done. That loss and gradient are those of
 the plain step is checked. A way that fails says why, and does not end the others. With --json each row is a line,
 printed when it is measured. Exit status: 0; 2 for bad input.
 """
@@ -26,6 +27,7 @@ from bench.made_up import class_names
 from bench.measure import quiet, show
 from bench.parts import DTYPES, in_half, random_features
 from bench.tables import seconds, text
+from trainers.blocks.clip import graphs
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.precision import Precision
@@ -87,6 +89,8 @@ def measured(args: argparse.Namespace) -> Iterator[Row]:
     steps = [Step(backbone, classes, args.precision, args.repeats) for classes in args.classes]
     for step in steps:
         yield step.row("plain", lambda: step.take)  # noqa: B023 - it is called at once
+        yield step.row("TEXT_GRAPHS", lambda: by_graphs(backbone.text, step.take))  # noqa: B023
+        backbone.text.graphs = None
         yield step.row("CUDA graph", lambda: captured(step.take))  # noqa: B023
     for step in steps:
         with compiled(backbone.text, args.backend):
@@ -150,20 +154,35 @@ class Step:
 
 @contextmanager
 def compiled(tower: TextEncoder, backend: str) -> Iterator[None]:
-    """The tower's passes by torch.compile for a while, but for how tokens lie, which follows from numbers."""
+    """The tower's passes by torch.compile for a while; how tokens lie, which follows from numbers, is outside."""
     torch.compiler.reset()
     passes = {
         name: torch.compile(getattr(tower, name), backend=backend, dynamic=False)
-        for name in ("run_prefix", "run_suffix")
+        for name in ("run_prefix", "run_tokens")
     }
-    with mock.patch.multiple(tower, **passes, _layout=torch.compiler.disable(tower._layout)):
+    with mock.patch.multiple(tower, **passes):
         yield
+
+
+def by_graphs(tower: TextEncoder, take: Take) -> Take:
+    """The step with the tower's passes as TRAINER.TEXT_GRAPHS has them, captured; raises RuntimeError without a GPU."""
+    needs_gpu()
+    tower.use_graphs()
+    for _ in range(graphs.BEFORE + 1):
+        take()
+    if not tower.graphs.graphs:
+        raise RuntimeError("no graph was made")
+    return take
+
+
+def needs_gpu() -> None:
+    if not torch.cuda.is_available():
+        raise RuntimeError("there is no GPU")
 
 
 def captured(take: Take) -> Take:
     """The step as a CUDA graph; raises RuntimeError where it cannot be one."""
-    if not torch.cuda.is_available():
-        raise RuntimeError("there is no GPU")
+    needs_gpu()
     side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -76,7 +76,7 @@ def test_each_training_of_stage_two_begins_anew(trained):
 def test_what_is_learned_in_the_end_is_what_ours_learns(trained):
     ours, reference = trained["ours"], trained["reference"]
     assert len(ours.trainer.losses) == TRIALS + 2
-    assert reference.trainer.losses == pytest.approx(ours.trainer.losses, abs=1e-5)
+    assert reference.trainer.losses == pytest.approx(ours.trainer.losses, abs=1e-4)
     assert torch.equal(ours.before, reference.before)
     moved = (ours.context - ours.before).abs().max()
     assert moved > 0
