@@ -165,7 +165,7 @@ def compiled(tower: TextEncoder, backend: str) -> Iterator[None]:
 
 
 def by_graphs(tower: TextEncoder, take: Take) -> Take:
-    """The step with the tower's passes as TRAINER.TEXT_GRAPHS has them, captured; raises RuntimeError without a GPU."""
+    """The step with passes as TRAINER.TEXT_GRAPHS has them, captured; raises RuntimeError without a GPU."""
     needs_gpu()
     tower.use_graphs()
     for _ in range(graphs.BEFORE + 1):
