@@ -10,7 +10,12 @@ from tests.conftest import in_this_process
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.graphs import BEFORE
 
-EOT = torch.tensor([9, 3, 4, 9, 5, 9])
+PROMPTS = 6
+LENGTHS = {  # positions of EOT in each step
+    "alike": lambda step: torch.full((PROMPTS,), 9),
+    "packed": lambda step: torch.tensor([9, 1, 2, 0, 3, 1]),
+    "drawn": lambda step: torch.cat([torch.tensor([9]), torch.randint(10, (PROMPTS - 1,))]),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -20,19 +25,20 @@ def needs_cuda(device):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "mixed"])
+@pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("learned", ["prefix", "suffix", "nothing"])
-def test_features_and_gradients_of_a_replayed_pass(precision, learned, clip_file, device):
+def test_features_and_gradients_of_a_replayed_pass(precision, lengths, learned, clip_file, device):
     plain, graphed = (load_backbone(str(clip_file), precision, device).text for _ in range(2))
     graphed.use_graphs()
     for step in range(BEFORE + 3):
         torch.manual_seed(step)
-        inputs = torch.randn(1, 5, plain.width, device=device), torch.randn(len(EOT), 10, plain.width, device=device)
-        results = []
+        eot, results = LENGTHS[lengths](step), []
+        inputs = torch.randn(1, 5, plain.width, device=device), torch.randn(PROMPTS, 10, plain.width, device=device)
         for text in (plain, graphed):
             prefix, suffix = (one.to(text.dtype).clone() for one in inputs)
             prefix.requires_grad_(learned == "prefix")
             suffix.requires_grad_(learned == "suffix")
-            features = text(prefix, suffix, EOT)
+            features = text(prefix, suffix, eot)
             if learned != "nothing":
                 features.float().square().sum().backward()
             results.append([features, *(one.grad for one in (prefix, suffix) if one.grad is not None)])
@@ -46,13 +52,13 @@ def test_features_and_gradients_of_a_replayed_pass(precision, learned, clip_file
 def test_a_second_pass_before_going_back_does_not_run_over_the_first(clip_file, device):
     plain, graphed = (load_backbone(str(clip_file), "fp32", device).text for _ in range(2))
     graphed.use_graphs()
-    suffix = torch.randn(len(EOT), 10, plain.width, device=device)
+    suffix, eot = torch.randn(PROMPTS, 10, plain.width, device=device), LENGTHS["packed"](0)
     draws = [torch.randn(1, 5, plain.width, device=device) for _ in range(2)]
     for _ in range(BEFORE + 2):
         found, expected = ([], [])
         for text, gradients in ((plain, expected), (graphed, found)):
             prefixes = [one.clone().requires_grad_() for one in draws]
-            sum(text(one, suffix, EOT).square().sum() for one in prefixes).backward()
+            sum(text(one, suffix, eot).square().sum() for one in prefixes).backward()
             gradients += [one.grad for one in prefixes]
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 

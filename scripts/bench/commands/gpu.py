@@ -220,7 +220,8 @@ def compiled(args: argparse.Namespace) -> Iterator[Row]:
             said, ended = late.stdout or b"", f"not done in {args.compiled} s"
     for line in said.decode().splitlines():
         found = json.loads(line)
-        way = found["way"] if found["start"] is None else f"{found['way']}, after {seconds(found['start'])} s"
+        begins = found["start"] is not None and found["way"] != "plain"
+        way = f"{found['way']}, after {seconds(found['start'])} s" if begins else found["way"]
         numbers = {name: found[name] for name in ("seconds", "ratio", "note")}
         per_second = 1 / found["seconds"] if found["seconds"] else None
         yield Row(f"{name}, one shape", found["title"], way, "steps", a_second=per_second, **numbers)

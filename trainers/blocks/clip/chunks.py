@@ -74,12 +74,16 @@ class Chunks:
         and other programs may have taken memory since.
         """
         try:
-            return encode(size), replace(self, seen=max(self.seen, size))
+            return encode(size), self.after(size)
         except (RuntimeError, MemoryError) as error:
             if not self.can_halve(size, error):
                 raise
         fewer = self.halved(size)  # from here on nothing holds what had been computed
         return encode(fewer.most), fewer
+
+    def after(self, size: int) -> "Chunks":
+        """The chunks to go on with where so many prompts have been encoded at once."""
+        return replace(self, seen=max(self.seen, size))
 
     def can_halve(self, size: int, error: BaseException) -> bool:
         """Whether half of so many prompts at once may help against the error: of a size that is not the user's."""

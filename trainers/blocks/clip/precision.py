@@ -62,6 +62,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=name == "amp")
         self._device_type = device.type
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length of prompts, a second each time
         about = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         self.of_images = {"device": about, "precision": self.name, "tf32": tf32 and device.type == "cuda"}
         self.text = ""  # the text tower's, where that has one of its own

@@ -6,6 +6,7 @@ follows it, so it is run once, and every prompt attends to its keys and values; 
 In the last block only the EOT's row is read, so only that row is computed.
 """
 
+import gc
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -119,8 +120,9 @@ class TextEncoder(TextTower):
         count = len(prefix) * len(suffix)
         planned = min(count, self.chunks.prompts(count, *bytes_each))
         if self.graphs and planned == count and not torch.is_autocast_enabled(prefix.device.type):
-            features = self.graphs(prefix, suffix, torch.tensor(ends, device=prefix.device))
+            features = self.graphs(prefix, suffix, tuple(ends))
             if features is not None:
+                self.chunks = self.chunks.after(count)
                 return features
         past = self.past_of(prefix)
 
@@ -198,16 +200,21 @@ class TextEncoder(TextTower):
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
         return self.run_tokens(past, suffix, self._layout((*ends,) * len(past[0][0]), suffix.shape[1], suffix.device))
 
-    def run_on_device(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
-        """The same of prefixes (G, P, W), all from what is on the device alone, as a CUDA graph has to be."""
-        return self.run_tokens(self.run_prefix(prefix), suffix, Padded(eot.repeat(len(prefix)), eot.device))
+    def run_whole(self, prefix: Tensor, suffix: Tensor, tokens: Padded | Packed) -> Tensor:
+        """`run_tokens` of prefixes (G, P, W), which nothing is kept of: it needs nothing from the CPU."""
+        return self.run_tokens(self.run_prefix(prefix), suffix, tokens)
 
     def use_graphs(self) -> None:
-        """Has passes whose shapes repeat as CUDA graphs; in these prompts are padded, not packed.
+        """Has passes whose shapes repeat as CUDA graphs.
 
         Under autocast, which TRAINER.TEXT_PREC and PREC amp are, none is made.
         """
-        self.graphs = TextGraphs(self.run_on_device)
+        self.graphs = TextGraphs(self.run_whole, self._layout)
+
+    def let_go(self) -> None:
+        if self.graphs:
+            self.graphs.graphs.clear()
+            gc.collect()  # they refer to themselves
 
     def run_tokens(self, past: list[KeysValues], suffix: Tensor, tokens: Padded | Packed) -> Tensor:
         """`run_suffix` with the tokens of its G * N prompts laid out."""

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from trainers.blocks.clip.graphs import BEFORE, KEPT, TextGraphs
+from trainers.blocks.clip.graphs import BEFORE, COUNTED, KEPT, TextGraphs
+from trainers.blocks.clip.packing import Packed, Padded, layout
 from trainers.blocks.errors import InputError
 
-EOT = torch.tensor([1])
+ENDS = (1,)
 
 
 class Captured:
@@ -29,18 +30,18 @@ class Captured:
         return replayed
 
 
-def run(prefix, suffix, eot):
+def run(prefix, suffix, tokens=None):
     return (prefix * suffix).sum(dim=-1)
 
 
 @pytest.fixture
 def made():
     captured = Captured()
-    return TextGraphs(run, captured), captured
+    return TextGraphs(run, layout, captured), captured
 
 
 def inputs(size: int = 2, learned: bool = True):
-    return torch.ones(1, 1, size, requires_grad=learned), torch.arange(float(size)).expand(1, 1, size), EOT
+    return torch.ones(1, 1, size, requires_grad=learned), torch.arange(float(size)).expand(1, 1, size), ENDS
 
 
 def warm(graphs: TextGraphs, *some) -> None:
@@ -53,7 +54,7 @@ def test_shapes_that_repeat_are_captured_once_and_replayed(made):
     warm(graphs, *inputs())
     for _ in range(3):
         features = graphs(*inputs())
-        assert torch.equal(features, run(*inputs()))
+        assert torch.equal(features, run(*inputs()[:2]))
         features.sum().backward()
     assert (captured.captures, captured.replays) == (1, 3)
 
@@ -61,8 +62,8 @@ def test_shapes_that_repeat_are_captured_once_and_replayed(made):
 def test_gradients_are_those_of_the_pass(made):
     graphs, _ = made
     warm(graphs, *inputs())
-    prefix, suffix, eot = inputs()
-    (3 * graphs(prefix, suffix, eot)).sum().backward()
+    prefix, suffix, ends = inputs()
+    (3 * graphs(prefix, suffix, ends)).sum().backward()
     assert torch.equal(prefix.grad, 3 * suffix)
 
 
@@ -96,11 +97,11 @@ def test_a_backward_pass_that_nothing_can_begin_any_more_is_not_waited_for(made)
 
 def test_features_outlive_the_next_replay(made):
     graphs, _ = made
-    prefix, suffix, eot = inputs(learned=False)
-    warm(graphs, prefix, suffix, eot)
-    first = graphs(prefix, suffix, eot)
-    graphs(2 * prefix, suffix, eot)
-    assert torch.equal(first, run(prefix, suffix, eot))
+    prefix, suffix, ends = inputs(learned=False)
+    warm(graphs, prefix, suffix, ends)
+    first = graphs(prefix, suffix, ends)
+    graphs(2 * prefix, suffix, ends)
+    assert torch.equal(first, run(prefix, suffix))
 
 
 def test_going_back_twice_is_refused(made):
@@ -130,8 +131,38 @@ def test_where_nothing_can_be_captured_it_is_said_once(error, said, capsys):
     def fails(*_):
         raise error
 
-    graphs = TextGraphs(run, fails)
+    graphs = TextGraphs(run, layout, fails)
     for _ in range(BEFORE + 3):
         assert graphs(*inputs()) is None
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 and lines[0].endswith(said)
+
+
+def test_prompts_of_the_same_lengths_are_laid_out_as_without_a_graph_and_others_are_padded():
+    laid_out = []
+
+    def noted(prefix, suffix, tokens):
+        laid_out.append(tokens)
+        return run(prefix, suffix)
+
+    def capture(captured, samples):
+        captured(*samples)
+        return captured
+
+    graphs = TextGraphs(noted, layout, capture)
+    prefix, suffix = torch.ones(1, 1, 3), torch.ones(3, 5, 3)
+    for ends in ((4, 0, 1), (4, 1, 1), (1, 4, 0), (0, 0, 4), (0, 0, 4)):
+        graphs(prefix, suffix, ends)
+    assert [type(tokens) for tokens in laid_out] == [Padded] * len(laid_out) and laid_out
+    assert laid_out[-1].eot.tolist() == [0, 0, 4]
+    laid_out.clear()
+    graphs(prefix, suffix, (0, 0, 4))
+    assert {type(tokens) for tokens in laid_out} == {Packed}
+    assert laid_out[0].eot.tolist() == [0, 0, 4]
+
+
+def test_only_the_last_passes_are_counted(made):
+    graphs, _ = made
+    for last in range(2 * COUNTED):
+        graphs(*inputs()[:2], (last,))
+    assert len(graphs.came) == COUNTED

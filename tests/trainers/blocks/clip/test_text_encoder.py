@@ -17,7 +17,7 @@ from trainers.blocks.clip import text_encoder
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.graphs import TextGraphs
-from trainers.blocks.clip.packing import Packed, layout
+from trainers.blocks.clip.packing import Packed, Padded, layout
 from trainers.blocks.clip.text_encoder import TextEncoder
 
 SOS, DOT, EOT = 49406, 269, 49407
@@ -217,15 +217,16 @@ def test_layout_is_made_once_for_prompts_of_the_same_lengths(monkeypatch):
 
 
 @pytest.mark.parametrize("groups", [1, 3])
-def test_a_pass_from_what_is_on_the_device_alone_is_the_same(groups):
-    """As a CUDA graph captures it: with padding, whatever the lengths, and values and gradients as otherwise."""
+def test_a_pass_with_padding_is_the_same(groups):
+    """As a CUDA graph has it where lengths are others in every step; in values and gradients."""
     torch.manual_seed(0)
     encoder = TextEncoder(MODEL)
     eot, results = torch.tensor([8, 1, 2, 2]), []  # so unlike that prompts are packed otherwise
     prefix, suffix = torch.randn(groups, 5, encoder.width), torch.randn(4, 9, encoder.width)
-    for run in (encoder, encoder.run_on_device):
+    runs = (encoder, eot), (encoder.run_whole, Padded(eot.repeat(groups), encoder.device))
+    for run, lengths in runs:
         inputs = prefix.clone().requires_grad_(), suffix.clone().requires_grad_()
-        features = run(*inputs, eot)
+        features = run(*inputs, lengths)
         features.square().sum().backward()
         results.append((features, *(one.grad for one in inputs)))
     for found, expected in zip(*results, strict=True):
@@ -235,7 +236,8 @@ def test_a_pass_from_what_is_on_the_device_alone_is_the_same(groups):
 
 def test_passes_whose_shapes_repeat_are_captured(monkeypatch):
     encoder = TextEncoder(MODEL)
-    encoder.graphs = TextGraphs(encoder.run_on_device, capture=lambda run, samples: captured.append(samples) or run)
+    capture = lambda run, samples: captured.append(samples) or run  # noqa: E731
+    encoder.graphs = TextGraphs(encoder.run_whole, layout, capture)
     captured, inputs = [], (torch.randn(1, 5, encoder.width), torch.randn(4, 9, encoder.width), torch.tensor([8] * 4))
     features = [encoder(*inputs) for _ in range(4)]
     assert len(captured) == 1

@@ -9,6 +9,8 @@ import torch
 
 from tests.trainers.conftest import VIT, random_clip
 from trainers.blocks.clip.chunks import AUTOMATIC, Chunks
+from trainers.blocks.clip.graphs import TextGraphs
+from trainers.blocks.clip.packing import layout
 from trainers.blocks.clip.text_encoder import TextEncoder
 from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.clip.whole_text import WholeTextEncoder
@@ -78,6 +80,34 @@ def test_backward_pass_without_memory_leads_to_the_same_step_in_halves(encoder, 
     assert "8 prompts at once is not there: 4 at once from here on (TRAINER.TEXT_CHUNK)" in capsys.readouterr().out
     encoder.within_memory(lambda: step(encoder, context))
     assert sizes[3:] == [4, 4]  # without another try
+
+
+def test_a_step_whose_passes_are_graphs_is_taken_again_without_them(monkeypatch, capsys):
+    encoder = TextEncoder(MODEL)
+    encoder.chunks, encoder.graphs = Chunks(AUTOMATIC, budget=2**40), TextGraphs(encoder.run_whole, layout, imitated)
+    context = torch.zeros(1, 5, encoder.width, requires_grad=True)
+    for _ in range(3):  # the third time by a graph
+        seeded(context)
+        expected = encoder.within_memory(lambda: step(encoder, context))
+    assert len(encoder.graphs.graphs) == 1
+    backward, tried = torch.Tensor.backward, []
+
+    def out_once(loss: torch.Tensor) -> None:
+        tried.append(loss)
+        if len(tried) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        backward(loss)
+
+    monkeypatch.setattr(torch.Tensor, "backward", out_once)
+    seeded(context)
+    torch.testing.assert_close(encoder.within_memory(lambda: step(encoder, context)), expected, atol=1e-5, rtol=1e-4)
+    assert "8 prompts at once is not there: 4 at once" in capsys.readouterr().out
+    assert not encoder.graphs.graphs  # which have memory of their own
+
+
+def imitated(run, samples: tuple):
+    """Stands in for the capture of a CUDA graph."""
+    return run
 
 
 def test_nothing_of_the_first_try_is_held_in_the_second(encoder):
