@@ -239,6 +239,27 @@ def test_training_images_that_are_not_augmented_are_kept_by_image(ship, encoded)
     assert len(encoded) == len(set(encoded)) == 18
 
 
+def test_lists_that_begin_alike_share_views_that_are_bit_for_bit_their_own(ship, encoded):
+    """As base classes' images do among all; and more views share those that fewer have."""
+    some = (*COOP, "DATASET.NUM_SHOTS", 2, "TRAINER.FEATURES.VIEWS")
+    own = {part: ship(*some, 2, "TRAINER.FEATURES.CACHE", False, classes=part).bank() for part in ("base", "all")}
+    encoded.clear()
+    for part, views, expected in [("base", 2, 12), ("all", 2, 12), ("base", 3, 6), ("base", 2, 0), ("all", 2, 0)]:
+        bank = ship(*some, views, classes=part).bank()
+        assert len(encoded) == expected
+        assert torch.equal(bank.features[:2], own[part].features) and torch.equal(bank.labels, own[part].labels)
+        encoded.clear()
+
+
+def test_results_say_how_many_images_were_encoded_and_how_many_read(ship):
+    first, second = ({"encoded": 12, "read": 0}, {"encoded": 0, "read": 12})
+    for expected in (first, second):
+        trainer = ship(*COOP, "TRAINER.FEATURES.VIEWS", 1, "TEST.NO_TEST", False, "OPTIM.MAX_EPOCH", 1)
+        trainer.train()
+        record = json.loads(Path(trainer.output_dir, "results.json").read_text(encoding="utf-8"))
+        assert record["images"] == {"views": expected, "test": expected}
+
+
 def test_views_of_another_seed_or_transform_are_not_read(ship):
     first = ship(*COOP).bank().features
     assert torch.equal(ship(*COOP).bank().features, first)
