@@ -1,4 +1,4 @@
-"""Measures what SHIP costs on this machine, or estimates it, in one of eight ways.
+"""Measures what SHIP costs on this machine, or estimates it, in one of several ways.
 
     python scripts/benchmark.py --repeats 3
     python scripts/benchmark.py growth --plot plots
@@ -15,6 +15,8 @@ gpu       steps and images on this GPU in several precisions, against the plain 
 estimate  what the paper's runs take on a GPU, from their numbers of operations
 starts    what starting costs: runs as processes, and as forks of one that has imported everything
 classes   SHIP end to end among thousands of class names, step by step
+encodings how often each picture, in each view, is encoded by all methods' runs
+reading   decoding JPEGs in other ways, and reading while others are encoded
 
 Each says more with --help: python scripts/benchmark.py growth --help
 """
@@ -26,7 +28,7 @@ from collections.abc import Sequence
 from common.command import run_command
 from common.errors import fail, unknown
 
-BENCHMARKS = ("parts", "growth", "images", "loading", "memory", "gpu", "estimate", "starts", "classes")
+BENCHMARKS = "parts growth images loading memory gpu estimate starts classes encodings reading".split()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
