@@ -313,15 +313,17 @@ class FeatureTrainer(EvaluatingTrainer):
     def cache(self) -> FeatureCache:
         """Features on disk, with all in the key that the bits of a feature depend on, but for what the view is.
 
+        Precision is that of the weights, whose hash has their types: of PREC's names some have the same image tower.
         The number of threads is not in it, though it can decide the last bit: features are then those of the run that
         encoded them, and runs that share the cores otherwise encode nothing again.
         """
+        place = {name: value for name, value in self.numerics.in_effect.items() if name != "precision"}
         about = {
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.image.tower),
             "activation": self.backbone.activation,
-            "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
-            "device": self.numerics.in_effect,
+            "bf16": self.backbone.image.in_bf16,
+            "device": place,
             "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
             "machine": platform.machine(),

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from torch.utils.data import Subset
 
 from tests.golden import make_inputs
+from trainers.blocks.clip.backbone import load_backbone
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8, "TEST.NO_TEST", True)
 COOP = ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "TEST.NO_TEST", True)
@@ -337,12 +338,23 @@ def test_threads_do_not_decide_what_features_are_kept_by(ship):
     assert keys[0] == keys[1]
 
 
+def test_precisions_of_the_text_tower_alone_do_not_decide_what_features_are_kept_by(ship):
+    """fp16, amp and mixed have the same image tower, as a GPU computes in it."""
+    keys = []
+    for name in ("fp16", "amp", "mixed", "fp32"):
+        trainer = ship()
+        trainer.backbone = load_backbone(trainer.cfg.MODEL.BACKBONE.NAME, name, "cpu")
+        trainer.numerics.name = trainer.numerics.in_effect["precision"] = name
+        keys.append(trainer.cache.about)
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
 def test_tf32_is_off_unless_the_key_says_so_and_is_in_what_features_are_kept_by(ship):
     try:
         for wanted in (True, False):
             trainer = ship("TRAINER.TF32", wanted)
             assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == wanted
-            assert trainer.cache.about["device"] == {"device": "cpu", "precision": "fp32", "tf32": False}
+            assert trainer.cache.about["device"] == {"device": "cpu", "tf32": False}
     finally:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
