@@ -10,13 +10,14 @@ are the processor's seconds.
 
 Then pictures are read and encoded by a CLIP of random weights: one batch after the other, with a thread that reads
 ahead, as runs do that have no loader workers, and with one loader worker. That features are equal bit for bit is
-checked before anything is printed. This is wall time: the shortest of all turns, as other programs can only lengthen
-one.
+checked before anything is printed. Wall time and the processor's, of all threads and workers: each the shortest of
+all turns, as other programs can only lengthen one.
 
 Exit status: 0; 1 where features are not equal; 2 for bad input.
 """
 
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -46,7 +47,8 @@ from trainers.blocks.features.batches import ImageFeatures, extract, read_once
 
 SIZES = ((500, 375), (2000, 1500))  # width and height of the JPEGs
 DECODED = ("", "ms a\npicture", "of them\nresizing", "Pillow\n/ this", "equal bit\nfor bit", "apart by\non average")
-READ = ("", "s", "one by one\n/ this")
+READ = ("", "wall\ns", "one by one\n/ this", "processor\ns", "one by one\n/ this")
+CLOCKS = ("wall", "processor")
 ONE_BY_ONE, AHEAD = "one by one", "a thread reads ahead"
 
 Transform = Callable[[Image.Image], Tensor]
@@ -141,8 +143,8 @@ class Pictures(Dataset):
         return {"img": self.transform(read_image(self.paths[row])), "label": row}
 
 
-def reading(backbone: Backbone, images: Pictures, batch: int, repeats: int) -> dict[str, float]:
-    """Wall seconds by way of reading and encoding them. Raises Disagreement where features are not the same."""
+def reading(backbone: Backbone, images: Pictures, batch: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds by way of reading and encoding them. Raises Disagreement where features are not the same."""
     show(f"reading and encoding {images.paths[0].name}")
     ready = list(DataLoader(images, batch))
 
@@ -160,12 +162,12 @@ def reading(backbone: Backbone, images: Pictures, batch: int, repeats: int) -> d
     expected, times = features(ready), {way: [] for way in ways}
     for _ in range(repeats):
         for way, action in ways.items():
-            start = time.perf_counter()
+            wall, processor = time.perf_counter(), sum(os.times()[:4])
             found = action()
-            times[way].append(time.perf_counter() - start)
+            times[way].append((time.perf_counter() - wall, sum(os.times()[:4]) - processor))
             if torch.is_tensor(found) and not torch.equal(found, expected):
                 raise Disagreement(f"{way}: other features")
-    return {way: min(some) for way, some in times.items()}
+    return {way: dict(zip(CLOCKS, map(min, zip(*some, strict=True)), strict=True)) for way, some in times.items()}
 
 
 def report(about: Mapping, decoded: Mapping, read: Mapping) -> str:
@@ -178,6 +180,11 @@ def report(about: Mapping, decoded: Mapping, read: Mapping) -> str:
         ]
         parts.append(f"JPEGs of {size}\n\n{text(DECODED, lines)}")
     for size, times in read.items():
-        lines = [[way, seconds(took), f"{times[ONE_BY_ONE] / took:.2f}"] for way, took in times.items()]
+        lines = [[way, *(cell for clock in CLOCKS for cell in cells(times, way, clock))] for way in times]
         parts.append(f"JPEGs of {size}, {about['backbone']}\n\n{text(READ, lines)}")
     return "\n\n".join(parts)
+
+
+def cells(times: Mapping[str, Mapping[str, float]], way: str, clock: str) -> tuple[str, str]:
+    took = times[way][clock]
+    return seconds(took), f"{times[ONE_BY_ONE][clock] / took:.2f}" if took else "–"
