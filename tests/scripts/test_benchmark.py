@@ -34,6 +34,9 @@ def test_the_parts_are_the_default(capsys):
         (["memory", "--batch", "0"], "at least 1"),
         (["loading", "--images", "2", "--classes", "3"], "--images at least --classes"),
         (["images", "--images", "nowhere"], "no pictures"),
+        (["reading", "--pictures", "0"], "0 is not above 0"),
+        (["reading", "--backbone", "ViT-B16"], "Did you mean ViT-B/16?"),
+        (["encodings", "--methods", "copo"], "Did you mean coop?"),
         (["images", "--backbone", "ViT-B16"], "Did you mean ViT-B/16?"),
     ],
 )

@@ -2,9 +2,9 @@
 
 A pass is captured when it comes the third time, and replayed from then on, forward and backward, by
 torch.cuda.make_graphed_callables. It is the same pass where prompts have the same lengths each time, as those of a
-method's classes have; where only shapes repeat, as those of prompts for classes drawn at random, they are padded. What
-a replay computes lies where the capture put it, so that it may begin only when nothing waits for what the last one
-has left for the backward pass.
+method's classes have; where only shapes repeat, as those of prompts for classes drawn at random, they are padded. A
+replay computes where the capture did, so that it may begin only when nothing waits for what the last one has left for
+the backward pass.
 """
 
 import weakref

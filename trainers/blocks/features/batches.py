@@ -1,12 +1,12 @@
 """Images to features: batch by batch as training asks for them, or encoded once into a bank."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 
 from ..run.progress import progress
 from ..run.randomness import OwnView, own_random_numbers
@@ -14,6 +14,7 @@ from ..run.randomness import OwnView, own_random_numbers
 Batch = tuple[Tensor, Tensor]  # features (B, D), L2-normalized; labels (B,)
 Encode = Callable[[Tensor], Tensor]  # images (B, 3, R, R) to features (B, D)
 Extract = Callable[[Dataset, str], Batch]  # images, a title for the bar; features (N, D), labels (N,) in their order
+EncodeRows = Callable[[Sequence[int]], Batch]  # rows of a list of images to their features and labels
 
 
 class KeptWorkers(DataLoader):
@@ -35,6 +36,37 @@ class KeptWorkers(DataLoader):
         self._iterator = None
 
 
+class ReadAhead:
+    """A loader without workers, of which a thread reads the next batch while the last one is used.
+
+    Random numbers that reading draws are the whole process's: what uses the batches must draw none. They come in the
+    same order as without the thread.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        batches = iter(self.loader)
+        with ThreadPoolExecutor(1) as thread:  # leaving it waits for what is being read
+            coming = thread.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield batch
+
+
+def read_once(images: Dataset, **loading: Any) -> DataLoader | ReadAhead:
+    """A loader of images in their order, which reads while a batch is encoded: by a thread, or workers if there are.
+
+    `loading` goes to the DataLoader.
+    """
+    loader = DataLoader(images, shuffle=False, **loading)
+    return loader if loader.num_workers else ReadAhead(loader)
+
+
 class Batches(Protocol):
     """What a stage trains on: batches of features, a known number of them in each epoch."""
 
@@ -46,7 +78,7 @@ class Batches(Protocol):
 class ImageFeatures:
     """Encodes each batch of an image loader when it is asked for: fresh augmentation in every epoch."""
 
-    def __init__(self, encode: Encode, loader: DataLoader, device: torch.device) -> None:
+    def __init__(self, encode: Encode, loader: DataLoader | ReadAhead, device: torch.device) -> None:
         self.encode, self.loader, self.device = encode, loader, device
 
     def __len__(self) -> int:
@@ -87,22 +119,30 @@ class FeatureBank:
         images: Dataset,
         views: int,
         seed: int,
-        cached: Callable[[int, Callable[[], Batch]], Batch] = lambda view, encode: encode(),
+        at_once: int = 1,
+        cached: Callable[[range, EncodeRows], Batch] | None = None,
     ) -> "FeatureBank":
-        """Encodes `views` passes over the images.
+        """Encodes `views` passes over the images, `at_once` of them as if they were one.
 
-        `cached` gives a view by its number, from a cache or by calling the function that encodes it.
+        `cached` gives some views (their numbers), view by view, from a cache or by calling the function that encodes
+        rows of them.
 
         What a view looks like follows from the seed, its number and the image's, whatever was drawn before, and
         nothing that is drawn later depends on it.
         """
 
-        def encoded(view: int) -> Batch:
-            with own_random_numbers(seed, view):
-                return extract(OwnView(images, seed, view), f"view {view + 1}/{views}")
+        def some(numbers: range) -> Batch:
+            seen = ConcatDataset([OwnView(images, seed, view) for view in numbers])
 
-        passes = [cached(view, partial(encoded, view)) for view in range(views)]
-        return cls(torch.stack([features for features, _ in passes]), passes[0][1])
+            def encode(rows: Sequence[int]) -> Batch:
+                with own_random_numbers(seed):  # a loader draws, too
+                    return extract(Subset(seen, rows), f"views up to {numbers[-1] + 1}/{views}")
+
+            return cached(numbers, encode) if cached else encode(range(len(seen)))
+
+        passes = [some(range(first, min(first + at_once, views))) for first in range(0, views, at_once)]
+        features = torch.cat([features for features, _ in passes])
+        return cls(features.view(views, len(images), -1), passes[0][1][: len(images)])
 
     def pool(self) -> Batch:
         """All views as features (K · N, D) with labels (K · N,), view by view."""
@@ -165,4 +205,4 @@ def extract_alone(
     encode: Encode, device: torch.device, loading: Mapping[str, Any], images: Dataset, title: str
 ) -> Batch:
     """An Extract, but for its first arguments: encodes in this process; `loading` goes to the DataLoader."""
-    return extract(ImageFeatures(encode, DataLoader(images, shuffle=False, **loading), device), title)
+    return extract(ImageFeatures(encode, read_once(images, **loading), device), title)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,14 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Batch
+from .batches import Batch, EncodeRows
 
 FORMAT = 4  # counted up when the same image comes to other bits, or files have another form
 LIMIT = 20 * 10**9  # bytes; beyond, files that have not been read for longest are deleted
 AT_ONCE = 16  # questions to the disk
 HASH = 32  # hexadecimal digits of an image's name here, and of a key
-
-EncodeRows = Callable[[Sequence[int]], Batch]  # rows of a list of images to their features and labels
 
 
 def cache_folder() -> Path:
@@ -75,12 +73,12 @@ class FeatureCache:
         about: object,
         device: torch.device,
         encode: EncodeRows,
-        together: bool = False,
+        marks: Sequence[str] = (),
     ) -> Batch:
         """Features (N, D) and labels (N,) of items with impath and label: stored ones, else `encode`'s.
 
         `what` is a word for the file's name, `about`, JSON, what sets these features apart from the run's others.
-        With `together` they depend on the whole list in its order, and are read if they were stored for it.
+        `marks`, one for each item, tell apart what is made of the same image: its views.
         """
         everything = range(len(items))
         if self.folder is None:
@@ -89,7 +87,9 @@ class FeatureCache:
             images = self.hashes_of([item.impath for item in items])
         except OSError:  # an image is not there, or not a file: the loader has more to say on that
             return encode(everything)
-        described = json.dumps([FORMAT, self.about, about, digest([images.data]) if together else ""], sort_keys=True)
+        if marks:
+            images = np.char.add(images, np.array(marks, dtype=bytes))
+        described = json.dumps([FORMAT, self.about, about], sort_keys=True)
         stem = f"{what}-{digest([described.encode()])[:HASH]}"
         features, missing = self.read(stem, images)
         if len(missing):

@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch._utils import ExceptionWrapper  # by which loader workers report too
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset, Subset
 
 from ..errors import InputError
 from ..run.progress import progress
 from ..run.warnings_once import warnings_once
-from .batches import Batch, Extract, ImageFeatures, extract_alone
+from .batches import Batch, Extract, ImageFeatures, extract_alone, read_once
 
 SPAWN = multiprocessing.get_context("spawn")  # CUDA does not outlive a fork
 MANY = 10_000  # images: if a GPU encodes 1,000 a second, two save the 5 s in which processes import PyTorch
@@ -129,7 +129,7 @@ def encode_for(pipe: connection.Connection, device: torch.device, settings: Sett
     with ThreadPoolExecutor(1) as sending:  # the run reads between batches of its own, and is not waited for
         while True:
             images, loading = pipe.recv()
-            for batch in ImageFeatures(encoder, DataLoader(images, shuffle=False, **loading), device):
+            for batch in ImageFeatures(encoder, read_once(images, **loading), device):
                 sending.submit(pipe.send, [part.cpu().numpy() for part in batch])  # tensors would go by shared memory
 
 
@@ -207,7 +207,7 @@ class RemoteEncoders:
         working = self.started[: len(others)]
         for encoder, part in zip(working, others, strict=True):
             encoder.ask(part, loading)
-        loader = DataLoader(own, shuffle=False, **loading)
+        loader = read_once(own, **loading)
         batches: list[Batch] = []
         with progress(len(loader) + sum(encoder.due for encoder in working), f"features, {title}") as bar:
             for batch in ImageFeatures(self.encoder, loader, self.devices[0]):

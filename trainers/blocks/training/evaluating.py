@@ -21,8 +21,8 @@ from .resumable import ResumableTrainer
 class EvaluatingTrainer(ResumableTrainer):
     """Tests with Dassl's evaluator, and writes results.json.
 
-    A subclass sets `classifier`, `backbone`, `mode`, `code`, `model_record` and, where TRAINER.GZSL.CALIBRATION has
-    chosen a penalty, `held_out` while it builds its model and trains it, and has
+    A subclass sets `classifier`, `backbone`, `mode`, `code`, `images`, `model_record` and, where
+    TRAINER.GZSL.CALIBRATION has chosen a penalty, `held_out` while it builds its model and trains it, and has
     `plain_features`, `evaluation_features`, `learned` and `made_by`.
     """
 
@@ -99,7 +99,7 @@ class EvaluatingTrainer(ResumableTrainer):
         held_out = {"held_out": self.held_out} if self.held_out else {}
         groups = {"groups": self.groups} if self.groups else {}
         penalty = {} if self.penalty is None else {"penalty": self.penalty}
-        made_by = {"code": self.code, "numerics": self.numerics.in_effect}
+        made_by = {"code": self.code, "numerics": self.numerics.in_effect, "images": self.images}
         write_record(
             {**record, **about, **model, **classes, **groups, **held_out, **penalty, **made_by}, self.cfg.OUTPUT_DIR
         )

@@ -2,6 +2,7 @@
 
 import math
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -29,6 +30,7 @@ from ..errors import InputError
 from ..features.batches import (
     Batch,
     Batches,
+    EncodeRows,
     Extract,
     FeatureBank,
     FullBatches,
@@ -55,6 +57,7 @@ from .resumable import Loss, Stage
 FEATURE_VERSIONS = ("torch", "torchvision", "pillow", "numpy", "dassl")  # what features' bits depend on
 PLAIN_KEYS = ("SIZE", "INTERPOLATION", "PIXEL_MEAN", "PIXEL_STD", "NO_TRANSFORM")  # of INPUT, in the test's transform
 PLAIN_STEPS = ("normalize", "instance_norm")  # of INPUT.TRANSFORMS, likewise
+FILLED = 10  # batches' worth of views are encoded together, so that filling the last one up costs at most a tenth
 SIZES = ("N_CTX", "REDUCTION", "VIEWS")  # keys by which methods grow, where they have them
 
 
@@ -173,6 +176,7 @@ class FeatureTrainer(EvaluatingTrainer):
         self.mode, self.code = EVALUATION, code_version()
         self._bank: FeatureBank | None = None
         self._evaluation_features: dict[str, Batch] = {}
+        self.images: dict[str, Counter] = {}  # by what they are: encoded by this process, and read from the cache
         self.model_record: dict = {}  # results.json of the run whose model is evaluated
         self.held_out: dict = {}  # the penalty of calibrating.py, and where it comes from
         self.numerics = Precision(self.options.PREC, self.device, self.cfg.TRAINER.TF32)
@@ -264,49 +268,69 @@ class FeatureTrainer(EvaluatingTrainer):
             if not self.cfg.TRAINER.FEATURES.AUGMENT:
                 features, labels = self.plain_features(images, self.dm.dataset.train_x, "train")
                 return FeatureBank(features[None], labels)
-            with self.extractor(self.backbone.image, views * len(images)) as extract:
-                return FeatureBank.of(extract, images, views, self.seed, self.cached_view)
+            with self.extractor(views * len(images)) as extract:
+                at_once = max(1, FILLED * self.cfg.DATALOADER.TEST.BATCH_SIZE // len(images))
+                return FeatureBank.of(extract, images, views, self.seed, at_once, self.cached_views)
 
     def plain_features(self, images: Dataset, items: Sequence[Datum], title: str) -> Batch:
         """Features (N, D) and labels (N,) of items as the test sees them, `images`; each image is encoded once."""
-        encoder = FullBatches(self.backbone.image, self.cfg.DATALOADER.TEST.BATCH_SIZE)
 
         def encode(rows: Sequence[int]) -> Batch:
             # a loader draws random numbers even where nothing is random
-            with own_random_numbers(0), self.extractor(encoder, len(rows)) as extract:
+            with own_random_numbers(0), self.extractor(len(rows)) as extract:
                 return extract(Subset(images, rows), title)
 
-        return self.cache.batch("test", items, plain_view(self.cfg.INPUT), self.device, encode)
+        return self.kept(title, "test", items, plain_view(self.cfg.INPUT), encode)
 
-    def extractor(self, encoder: nn.Module, count: int) -> AbstractContextManager[Extract]:
-        """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
-        pays = self.cfg.TRAINER.FEATURES.DEVICES or count >= MANY
-        return extractor(
-            encoder,
-            self.devices if pays else self.devices[:1],
-            batch_size=self.cfg.DATALOADER.TEST.BATCH_SIZE,
-            **self.loading(),
-        )
-
-    def cached_view(self, view: int, encode: Callable[[], Batch]) -> Batch:
-        """An augmented view of all training images, whose random numbers follow from each one's place in the list."""
-        about = {"input": to_plain(self.cfg.INPUT), "random": [self.seed, view]}
+    def cached_views(self, views: range, encode: EncodeRows) -> Batch:
+        """Augmented views of all training images, view by view; an image's place in the list decides on its own."""
         items = self.dm.dataset.train_x
-        return self.cache.batch(f"view{view}", items, about, self.device, lambda rows: encode(), together=True)
+        marks = [f"-{place}-{view}" for view in views for place in range(len(items))]
+        about = {"input": to_plain(self.cfg.INPUT), "random": self.seed}
+        return self.kept("views", "views", [*items] * len(views), about, encode, marks)
+
+    def kept(
+        self,
+        title: str,
+        what: str,
+        items: Sequence[Datum],
+        about: object,
+        encode: EncodeRows,
+        marks: Sequence[str] = (),
+    ) -> Batch:
+        """Features (N, D) and labels (N,) from the cache, or encoded; results.json has under the title how many."""
+        encoded: list[int] = []
+
+        def noted(rows: Sequence[int]) -> Batch:
+            encoded.extend(rows)
+            return encode(rows)
+
+        batch = self.cache.batch(what, items, about, self.device, noted, marks)
+        count = self.images.setdefault(title, Counter(encoded=0, read=0))
+        count.update(encoded=len(encoded), read=len(items) - len(encoded))
+        return batch
+
+    def extractor(self, count: int) -> AbstractContextManager[Extract]:
+        """What encodes images, so many in all: on the devices asked for; on all there are only if that pays."""
+        pays, size = self.cfg.TRAINER.FEATURES.DEVICES or count >= MANY, self.cfg.DATALOADER.TEST.BATCH_SIZE
+        devices = self.devices if pays else self.devices[:1]
+        return extractor(FullBatches(self.backbone.image, size), devices, batch_size=size, **self.loading())
 
     @cached_property
     def cache(self) -> FeatureCache:
         """Features on disk, with all in the key that the bits of a feature depend on, but for what the view is.
 
+        Precision is that of the weights, whose hash has their types: of PREC's names some have the same image tower.
         The number of threads is not in it, though it can decide the last bit: features are then those of the run that
         encoded them, and runs that share the cores otherwise encode nothing again.
         """
+        place = {name: value for name, value in self.numerics.of_images.items() if name != "precision"}
         about = {
             "batch": self.cfg.DATALOADER.TEST.BATCH_SIZE,
             "weights": hash_of_weights(self.backbone.image.tower),
             "activation": self.backbone.activation,
-            "precision": [self.numerics.name, self.cfg.TRAINER.FEATURES.IMAGE_PREC],
-            "device": self.numerics.of_images,
+            "bf16": self.backbone.image.in_bf16,
+            "device": place,
             "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
             "machine": platform.machine(),

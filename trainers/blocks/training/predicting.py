@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from yacs.config import CfgNode
 
 from ..engine.images import ImageError, read_image
-from ..features.batches import Batch, FullBatches
+from ..features.batches import Batch
 from ..run.classes import Classes
 from ..run.randomness import own_random_numbers
 from .feature_trainer import FeatureTrainer
@@ -61,8 +61,7 @@ def encode_pictures(trainer: FeatureTrainer, paths: Sequence[str]) -> Batch:
 
     They are encoded as the test's images are, to the same bits.
     """
-    encoder = FullBatches(trainer.backbone.image, trainer.cfg.DATALOADER.TEST.BATCH_SIZE)
-    with own_random_numbers(0), torch.no_grad(), trainer.extractor(encoder, len(paths)) as extract:
+    with own_random_numbers(0), torch.no_grad(), trainer.extractor(len(paths)) as extract:
         features, rows = extract(Pictures(trainer.cfg, paths), "pictures")
     return features[rows != UNREADABLE], rows[rows != UNREADABLE]
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import threading
 from functools import partial
 
 import numpy as np
@@ -11,8 +12,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
 
-from trainers.blocks.features.batches import Extract, FeatureBank, ImageFeatures, KeptWorkers, extract_alone
-from trainers.blocks.run.randomness import RenewedView
+from trainers.blocks.engine.images import ImageError
+from trainers.blocks.features.batches import (
+    Extract,
+    FeatureBank,
+    ImageFeatures,
+    KeptWorkers,
+    extract_alone,
+    read_once,
+)
+from trainers.blocks.run.randomness import OwnView, RenewedView, own_random_numbers
 
 CPU = torch.device("cpu")
 
@@ -99,12 +108,91 @@ def test_views_depend_on_the_seed_alone(workers):
     assert not torch.equal(FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=2).features, plain)
 
 
-def test_views_can_come_from_elsewhere():
-    elsewhere = (torch.zeros(6, 3), torch.zeros(6, dtype=torch.long))
-    keep = lambda view, encode: encode() if view else elsewhere  # noqa: E731
-    bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1, cached=keep)
-    assert not bank.features[0].any()
-    assert torch.equal(bank.features[1], FeatureBank.of(encoding(batch_size=4), Noise(), 2, seed=1).features[1])
+@pytest.mark.parametrize("at_once", [1, 2, 3, 9])
+def test_views_that_are_encoded_together_are_those_of_each_alone(at_once):
+    alone = FeatureBank.of(encoding(batch_size=4), Noise(), 5, seed=1)
+    together = FeatureBank.of(encoding(batch_size=4), Noise(), 5, 1, at_once)
+    assert torch.equal(together.features, alone.features) and torch.equal(together.labels, alone.labels)
+
+
+def test_views_can_come_from_elsewhere_in_part():
+    plain, asked = FeatureBank.of(encoding(batch_size=4), Noise(), 3, seed=1).features, []
+
+    def cached(views, encode):
+        asked.append(views)
+        features, labels = encode([1, 7])  # the second image in both views
+        whole = torch.zeros(12, 3)
+        whole[[1, 7]] = features
+        return whole, labels.new_zeros(12)
+
+    bank = FeatureBank.of(encoding(batch_size=4), Noise(), 2, 1, at_once=2, cached=cached)
+    assert asked == [range(2)]
+    assert torch.equal(bank.features[:, 1], plain[:2, 1])
+    assert not bank.features[:, [0, *range(2, 6)]].any()
+
+
+def random_batches(loader) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """A loader's batches, and the random number that comes after them."""
+    with own_random_numbers(3):
+        return [batch["img"] for batch in loader], torch.rand(1)
+
+
+def test_reading_ahead_changes_neither_batches_nor_random_numbers():
+    ahead, after = random_batches(read_once(Noise(), batch_size=4))
+    plain, expected = random_batches(DataLoader(Noise(), 4))
+    assert [len(batch) for batch in ahead] == [4, 2]
+    assert all(map(torch.equal, ahead, plain)) and torch.equal(after, expected)
+
+
+class Waited(Noise):
+    """Images of which it can be waited for that the last one is read."""
+
+    def __init__(self) -> None:
+        self.read = threading.Event()
+
+    def __getitem__(self, index: int) -> dict:
+        if index == len(self) - 1:
+            self.read.set()
+        return super().__getitem__(index)
+
+
+def test_the_next_batch_is_read_while_one_is_encoded():
+    images, seen = Waited(), []
+
+    def encode_when_all_is_read(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(images.read.wait(timeout=60))
+        return batch.flatten(1)
+
+    extract_alone(encode_when_all_is_read, CPU, {"batch_size": 3}, images, "test")
+    assert seen == [True, True]
+
+
+class Broken(Noise):
+    """Images whose last one cannot be read."""
+
+    def __getitem__(self, index: int) -> dict:
+        if index == len(self) - 1:
+            raise ImageError("no such image")
+        return super().__getitem__(index)
+
+
+def test_what_goes_wrong_while_reading_ahead_is_raised_and_leaves_no_thread():
+    before = threading.active_count()
+    with pytest.raises(ImageError, match="no such image"):
+        encoding(batch_size=2)(Broken(), "test")
+    assert threading.active_count() == before
+
+
+def test_a_loop_that_is_left_early_leaves_no_thread_and_no_random_numbers_of_its_images():
+    before = threading.active_count()
+    torch.manual_seed(5)
+    for _ in read_once(OwnView(Noise(), 1), batch_size=1):
+        break
+    assert threading.active_count() == before
+    left = torch.rand(1)
+    torch.manual_seed(5)
+    list(DataLoader(OwnView(Noise(), 1)))
+    assert torch.equal(torch.rand(1), left)
 
 
 def marked_bank(views: int, count: int) -> FeatureBank:

@@ -45,9 +45,9 @@ def ask(tmp_path, items):
     """Features from a new cache, with the encoder that counts."""
     encoder = Encoder()
 
-    def ask(items=items, about="", what="test", common=None, folder=tmp_path / "cache", together=False):
+    def ask(items=items, about="", what="test", common=None, folder=tmp_path / "cache", marks=()):
         cache = FeatureCache(folder, "Pets", common)
-        return cache.batch(what, items, about, CPU, partial(encoder, items), together)
+        return cache.batch(what, items, about, CPU, partial(encoder, items), marks)
 
     ask.encoder, ask.folder = encoder, tmp_path / "cache/Pets"
     return ask
@@ -104,13 +104,13 @@ def test_images_that_other_lists_have_too_are_encoded_once(ask, items):
     assert ask.encoder.asked == [[0, 1], [0, 3]]
 
 
-def test_features_that_depend_on_their_list_are_those_of_this_list(ask, items):
-    whole, _ = ask(together=True)
-    for some in (items[:3], items[::-1]):
-        ask(items=some, together=True)
-    assert ask.encoder.asked == [[0, 1, 2, 3], [0, 1, 2], [0, 1, 2, 3]]
-    assert torch.equal(ask(together=True)[0], whole)
-    assert ask.encoder.calls == 3
+def test_what_is_made_of_the_same_image_is_told_apart_by_its_marks(ask, items):
+    """Whatever else is asked for beside it."""
+    whole, _ = ask(items=items * 2, marks=[f"-{number}" for number in range(8)])
+    assert len(whole.unique(dim=0)) == 8
+    assert torch.equal(ask(items=[items[1]] * 2, marks=["-5", "-1"])[0], whole[[5, 1]])
+    ask(items=items[2:], marks=["-1", "-5"])  # the same marks, of other images
+    assert ask.encoder.asked == [[*range(8)], [0, 1]]
 
 
 def test_writers_at_once_leave_whole_files(ask, items):

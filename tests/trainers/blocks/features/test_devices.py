@@ -53,8 +53,8 @@ def test_features_and_errors_are_those_of_one_process(ship, as_from_train_py):
         trainer.backbone.image.in_bf16 = True  # so that it shows whether the processes know
     torch.manual_seed(5)
     expected = features_of(alone)
-    with shared.extractor(shared.backbone.image, 12) as extract:
-        shared.extractor = lambda encoder, count: nullcontext(extract)
+    with shared.extractor(12) as extract:
+        shared.extractor = lambda count: nullcontext(extract)
         torch.manual_seed(5)
         found = features_of(shared)
         assert len(multiprocessing.active_children()) == 1  # and this process

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from torch.utils.data import Subset
 
 from tests.golden import make_inputs
+from trainers.blocks.clip.backbone import load_backbone
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8, "TEST.NO_TEST", True)
 COOP = ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "TEST.NO_TEST", True)
@@ -239,6 +240,27 @@ def test_training_images_that_are_not_augmented_are_kept_by_image(ship, encoded)
     assert len(encoded) == len(set(encoded)) == 18
 
 
+def test_lists_that_begin_alike_share_views_that_are_bit_for_bit_their_own(ship, encoded):
+    """As base classes' images do among all; and more views share those that fewer have."""
+    some = (*COOP, "DATASET.NUM_SHOTS", 2, "TRAINER.FEATURES.VIEWS")
+    own = {part: ship(*some, 2, "TRAINER.FEATURES.CACHE", False, classes=part).bank() for part in ("base", "all")}
+    encoded.clear()
+    for part, views, expected in [("base", 2, 12), ("all", 2, 12), ("base", 3, 6), ("base", 2, 0), ("all", 2, 0)]:
+        bank = ship(*some, views, classes=part).bank()
+        assert len(encoded) == expected
+        assert torch.equal(bank.features[:2], own[part].features) and torch.equal(bank.labels, own[part].labels)
+        encoded.clear()
+
+
+def test_results_say_how_many_images_were_encoded_and_how_many_read(ship):
+    first, second = ({"encoded": 12, "read": 0}, {"encoded": 0, "read": 12})
+    for expected in (first, second):
+        trainer = ship(*COOP, "TRAINER.FEATURES.VIEWS", 1, "TEST.NO_TEST", False, "OPTIM.MAX_EPOCH", 1)
+        trainer.train()
+        record = json.loads(Path(trainer.output_dir, "results.json").read_text(encoding="utf-8"))
+        assert record["images"] == {"views": expected, "test": expected}
+
+
 def test_views_of_another_seed_or_transform_are_not_read(ship):
     first = ship(*COOP).bank().features
     assert torch.equal(ship(*COOP).bank().features, first)
@@ -316,12 +338,23 @@ def test_threads_do_not_decide_what_features_are_kept_by(ship):
     assert keys[0] == keys[1]
 
 
+def test_precisions_of_the_text_tower_alone_do_not_decide_what_features_are_kept_by(ship):
+    """fp16, amp and mixed have the same image tower, as a GPU computes in it."""
+    keys = []
+    for name in ("fp16", "amp", "mixed", "fp32"):
+        trainer = ship()
+        trainer.backbone = load_backbone(trainer.cfg.MODEL.BACKBONE.NAME, name, "cpu")
+        trainer.numerics.name = trainer.numerics.in_effect["precision"] = name
+        keys.append(trainer.cache.about)
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
 def test_tf32_is_off_unless_the_key_says_so_and_is_in_what_features_are_kept_by(ship):
     try:
         for wanted in (True, False):
             trainer = ship("TRAINER.TF32", wanted)
             assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == wanted
-            assert trainer.cache.about["device"] == {"device": "cpu", "precision": "fp32", "tf32": False}
+            assert trainer.cache.about["device"] == {"device": "cpu", "tf32": False}
     finally:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
