@@ -198,38 +198,53 @@ def test_run_that_is_lost_with_its_node_is_submitted_again_where_slurm_does_not_
     assert run.done() == ["start", "epoch 1", "epoch 2", "start", "epoch 3", "end"]
 
 
-def epochs(log: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"epoch \[(\d+)/30\]", log.read_text(encoding="utf-8"))]
+def trains(run: Path) -> bool:
+    """Whether it has kept an epoch, and not only its beginning."""
+    return len(list(run.glob("resume/state-*"))) > 1
+
+
+def attempts(run: Path) -> tuple[str, str]:
+    """The logs of its two attempts."""
+    before, after = (path.read_text(encoding="utf-8") for path in sorted(run.glob("log.txt*")))
+    return before, after
+
+
+def epochs(log: str) -> list[int]:
+    return [int(number) for number in re.findall(r"epoch \[(\d+)/30\]", log)]
+
+
+def metrics(output: Path) -> dict[str, dict[str, float]]:
+    """By the run's folder below the output folder."""
+    records = output.glob("base2new/**/results.json")
+    return {
+        str(path.relative_to(output)): json.loads(path.read_text(encoding="utf-8"))["metrics"] for path in records
+    }
 
 
 def test_train_py_goes_on_after_a_dead_node_and_scontrol_requeue_with_the_figures_of_one_process(tmp_path):
     pairs = ["--set", "OPTIM.MAX_EPOCH", "30", "TRAINER.FEATURES.VIEWS", "1", "DATALOADER.NUM_WORKERS", "0"]
-    words = ["--datasets", "shapes", "--methods", "coop", "--seeds", "1", "2", "--output", str(tmp_path / "slurm")]
-    on_slurm = ["--executor", "slurm", "--cpus", "1", "--jobs", "2"]
-    sweep_py = [sys.executable, CHECKOUT / "scripts/sweep.py", *words, *on_slurm, *pairs]
-    folder = Path("base2new/train_base/shapes/shots_16/CoOp/shapes")
-    runs = [tmp_path / "slurm" / folder / f"seed{seed}" for seed in (1, 2)]
+    words = ["--datasets", "shapes", "--seeds", "1", "2", "--output"]
+    on_slurm = [*words, str(tmp_path / "slurm"), "--methods", "coop", "--executor", "slurm", "--cpus", "1", *pairs]
+    first, second = (
+        tmp_path / f"slurm/base2new/train_base/shapes/shots_16/CoOp/shapes/seed{seed}" for seed in (1, 2)
+    )
+    sweep_py = [sys.executable, CHECKOUT / "scripts/sweep.py", *on_slurm]
     with subprocess.Popen(sweep_py, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sweeping:
         wait_until(lambda: len(jobs("running")) == 2 or sweeping.poll() is not None)
         (_, node), (number, _) = jobs("running")
-        acting = [
-            when(lambda run=run: list(run.glob("resume/state-*")), *act)
-            for run, act in zip(runs, [(kill_node, node), (command, "scontrol", "requeue", number)], strict=True)
-        ]
+        killing = when(lambda: trains(first), kill_node, node)
+        when(lambda: trains(second), command, "scontrol", "requeue", number).join()
+        killing.join()
+        run_py = [sys.executable, str(CHECKOUT / "scripts/run.py"), "coop", "base2new"]
+        command(*run_py, *words, str(tmp_path / "one"), *pairs)  # while SLURM finds out that the node is dead
         printed = sweeping.communicate(timeout=300)[0]
     assert sweeping.returncode == 0, printed
-    assert [thread.join() for thread in acting] == [None, None]
     assert "4 of 4 done, 0 failed" in printed
     assert "CoOp" in printed.split("method  ")[1]
-    killed, stopped = ([epochs(log) for log in sorted(run.glob("log.txt*"))] for run in runs)
-    assert 1 < killed[1][0] <= killed[0][-1] + 1
-    assert stopped[1][0] == stopped[0][-1] + 1
-    words = ["coop", "base2new", "shapes", "1", "2", "--output", str(tmp_path / "one")]
-    command(sys.executable, str(CHECKOUT / "scripts/run.py"), *words, *pairs)
-    on_slurm, here = (
-        {str(path.relative_to(output)): json.loads(path.read_text(encoding="utf-8"))["metrics"] for path in found}
-        for output in (tmp_path / "slurm", tmp_path / "one")
-        if (found := sorted(output.glob("base2new/**/results.json")))
-    )
-    assert len(here) == 4
-    assert on_slurm == here
+    before, after = map(epochs, attempts(first))
+    assert 1 < after[0] <= before[-1] + 1
+    before, after = attempts(second)
+    reached = re.search(r"Stopped by SIGTERM; the same command goes on after epoch (\d+)/30", before)[1]
+    assert epochs(after)[0] == int(reached) + 1
+    assert len(metrics(tmp_path / "one")) == 4
+    assert metrics(tmp_path / "slurm") == metrics(tmp_path / "one")
