@@ -119,16 +119,16 @@ def test_preempted_run_is_queued_again_and_goes_on(tmp_path, sweep_of):
 
 
 def test_interrupted_sweep_cancels_its_jobs_and_the_next_goes_on(tmp_path, sweep_of):
-    options = ("--epochs", 3, "--wait-at", 2, "--signal-at", 2, int(signal.SIGINT), os.getpid())
-    run = stub_run(tmp_path, "run", *options)
+    run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
+    when(lambda: "epoch 2" in run.journal(), os.kill, os.getpid(), signal.SIGINT)
     assert stopped_by(sweep_of(run)) == signal.SIGINT
     assert states(sweep_of(run)) == [State.DONE]
     assert run.done() == ["start", "epoch 1", "epoch 2", "stopped by 15", "start", "epoch 3", "end"]
 
 
 def test_jobs_outlive_a_sweep_that_is_ended_and_the_next_takes_them_over(tmp_path, sweep_of, capsys):
-    options = ("--epochs", 3, "--wait-at", 2, "--signal-at", 2, int(signal.SIGTERM), os.getpid())
-    run = stub_run(tmp_path, "run", *options)
+    run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
+    when(lambda: "epoch 2" in run.journal(), os.kill, os.getpid(), signal.SIGTERM)
     assert stopped_by(sweep_of(run)) == signal.SIGTERM
     assert "scancel" in capsys.readouterr().out
     following = sweep_of(run)
@@ -188,12 +188,12 @@ def test_run_that_is_lost_with_its_node_is_submitted_again_where_slurm_does_not_
         ((number, node),) = jobs("running")
         command("scontrol", "update", f"JobId={number}", "Requeue=0")
         kill_node(node)
-        (run.folder / "go on").touch()
+        command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=dead")
 
-    losing = when(lambda: "epoch 2" in run.journal(), lose)
+    when(lambda: "epoch 2" in run.journal(), lose)
+    when(lambda: run.done().count("start") == 2, (run.folder / "go on").touch)
     sweeping = sweep_of(run)
     assert states(sweeping) == [State.DONE]
-    losing.join()
     assert sweeping.tasks[0].attempts == 2
     assert run.done() == ["start", "epoch 1", "epoch 2", "start", "epoch 3", "end"]
 
