@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     parser.add_argument(
         "--jobs",
         type=positive,
-        help="local: runs at a time (default: one a GPU, else one a core); slurm: those of one array (default: all)",
+        help="runs at a time (default here: one a GPU, else one a core; on SLURM: as many as it takes)",
     )
     add_slurm(parser)
     names = f"in the place of --methods: {', '.join(KINDS)}; seeds are then {' '.join(map(str, SEEDS))}"

@@ -16,6 +16,7 @@ from sweeping.view import View
 ATTEMPTS = 2
 ASK_AGAIN = 60.0  # seconds after which jobs are submitted that the cluster did not take
 CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"  # how jobs of SLURM end without the run's fault
+NODE_FAIL = "NODE_FAIL"  # how they end with their node, where the cluster does not queue them again
 LIVE = {QUEUED: State.QUEUED, RUNNING: State.RUNNING}  # by the state of a job that has not ended
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -120,6 +121,10 @@ class Sweep:
         elif state in (CANCELLED, PREEMPTED):  # with an earlier sweep; by the cluster, which says nothing of the run
             task.attempts = max(0, task.attempts - 1)
             self.repeat(task, f"{job} was {state.lower()}")
+        elif (
+            state == NODE_FAIL
+        ):  # this counts, as the run may have taken the node down; nobody is left to write files
+            self.repeat_or_end(task, f"was lost with its node, {job}")
         elif self.has_waited(task):
             self.repeat_or_end(task, f"left no result, {job}: {state.lower()}")
 

@@ -4,6 +4,9 @@ Dependencies are kept by the sweep, which submits a run when its model is there,
 aftercorr: with those, a training that fails once leaves its tests waiting for ever, or cancels them, although it is
 repeated, and the repetition can be no job of its own, on another node than the one that is broken. The price is that
 the sweep has to live until the last submission; where it did not, the next one takes over the jobs in the queue.
+
+So is the bound on jobs at a time: SLURM knows one for an array, and none for several. With a bound, the queue never
+holds more of the sweep's jobs than that, waiting ones included.
 """
 
 import os
@@ -35,14 +38,14 @@ class Cluster:
     patience, poll, at_once, keeps_jobs = 60.0, 1.0, False, True
     how_to_cancel = f"To cancel those of all your sweeps: scancel --me --name={NAME}"
 
-    def __init__(self, folder: Path, parallel: int | None, minutes: int, timeouts: int, **options: object) -> None:
+    def __init__(self, folder: Path, most: int | None, minutes: int, timeouts: int, **options: object) -> None:
         missing = [name for name in PROGRAMS if shutil.which(name) is None]
         if missing:
             raise SweepError(
                 f"SLURM is not installed here: {', '.join(missing)} not found. "
                 "Start the sweep on a machine from which jobs are submitted, or leave out --executor slurm."
             )
-        self.parallel, self.minutes, self.looked_at = parallel or LARGEST_ARRAY, minutes, float("-inf")
+        self.most, self.minutes, self.looked_at = most, minutes, float("-inf")
         self.threads = os.environ.get("OMP_NUM_THREADS") or str(options["cpus"])
         self.queue = self.look()
         self.executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=timeouts)
@@ -62,19 +65,18 @@ class Cluster:
             "gpus_per_node": gpus,
             "mem_gb": mem,
             "slurm_partition": partition,
-            "slurm_array_parallelism": self.parallel,
+            "slurm_array_parallelism": LARGEST_ARRAY,
             "slurm_signal_delay_s": min(90, 15 * self.minutes),
             "slurm_srun_args": [f"--cpus-per-task={cpus}"],  # which it does not take from sbatch since SLURM 22.05
             "slurm_additional_parameters": {"requeue": True, **further},
         }
 
     def describe(self) -> str:
-        return (
-            f"SLURM, up to {self.parallel} of an array at a time, {self.minutes} minutes before one is queued again"
-        )
+        at_once = f"{self.most} at a time, " if self.most else ""
+        return f"SLURM, {at_once}{self.minutes} minutes before one is queued again"
 
     def room(self, live: Sequence[submitit.Job]) -> int:
-        return LARGEST_ARRAY
+        return min(LARGEST_ARRAY, self.most - len(live)) if self.most else LARGEST_ARRAY
 
     def submit(self, works: Sequence[TrainPy]) -> list[submitit.Job]:
         for work in works:

@@ -1,4 +1,4 @@
-"""Sweeps on the SLURM that run.sh starts: order, repetition, preemption, stopping, going on; then train.py itself."""
+"""Sweeps on the SLURM that run.sh starts: order, repetition, preemption, stopping, going on; then nodes that die."""
 
 import json
 import os
@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import sweep
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("foreground_signals")
 def sweep_of(tmp_path):
     """A sweep over runs on the cluster, still to go."""
 
-    def prepare(*runs) -> Sweep:
-        words = ["--datasets", "shapes", "--output", str(tmp_path), "--executor", "slurm", "--cpus", "1"]
+    def prepare(*runs, options: Sequence[str] = ()) -> Sweep:
+        words = ["--datasets", "shapes", "--output", str(tmp_path), "--executor", "slurm", "--cpus", "1", *options]
         (args, *_), tasks, folder = sweep.parse_args([*words, "--time", "30"]), tasks_of(runs), SweepFolder(tmp_path)
         folder.path.mkdir(exist_ok=True)
         return Sweep(tasks, sweep.backend(args, folder.jobs, len(runs)), folder, View(tasks))
@@ -57,19 +58,30 @@ def wait_until(happened: Callable[[], object], seconds: int = 300) -> None:
         time.sleep(0.2)
 
 
-def queue(*options: str) -> list[str]:
-    """What SLURM has, a line a job."""
-    return subprocess.check_output(["squeue", "--noheader", "--array", *options], text=True).splitlines()
+def jobs(*states: str) -> list[tuple[str, str]]:
+    """Number and node of the sweep's jobs in these states, first submitted first."""
+    command = ["squeue", "--noheader", "--array", "--sort=i", "--name=ship-sweep", f"--states={','.join(states)}"]
+    listed = subprocess.check_output([*command, "--format=%i %N"], text=True)
+    return [tuple(line.split(" ")) for line in listed.splitlines()]
 
 
-def when(happened: Callable[[], object], *command: str) -> threading.Thread:
-    """Gives a command once something has happened."""
+def command(*words: str) -> None:
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
-    def act() -> None:
+
+def kill_node(name: str) -> None:
+    """Ends a node and all its processes at once, as a power failure does. It stays dead."""
+    os.kill(int(Path(os.environ["SHIP_TEST_SLURM"], f"{name}.process").read_text()), signal.SIGKILL)
+
+
+def when(happened: Callable[[], object], act: Callable[..., object], *arguments: object) -> threading.Thread:
+    """Acts once something has happened."""
+
+    def wait_and_act() -> None:
         wait_until(happened)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        act(*arguments)
 
-    thread = threading.Thread(target=act, daemon=True)
+    thread = threading.Thread(target=wait_and_act, daemon=True)
     thread.start()
     return thread
 
@@ -94,8 +106,8 @@ def test_arrays_wait_for_what_they_need_and_failures_are_repeated_once_then_list
 
 def test_preempted_run_is_queued_again_and_goes_on(tmp_path, sweep_of):
     run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
-    urgent = ("sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    preempting = when(lambda: "epoch 2" in run.journal(), *urgent)
+    urgent = ("sbatch", "--partition=high", "--exclusive", "--nodes=4", "--output=/dev/null", "--wrap=sleep 1")
+    preempting = when(lambda: "epoch 2" in run.journal(), command, *urgent)
     sweeping = sweep_of(run)
     assert states(sweeping) == [State.DONE]
     preempting.join()
@@ -107,20 +119,20 @@ def test_preempted_run_is_queued_again_and_goes_on(tmp_path, sweep_of):
 
 
 def test_interrupted_sweep_cancels_its_jobs_and_the_next_goes_on(tmp_path, sweep_of):
-    options = ("--epochs", 3, "--wait-at", 2, "--signal-at", 2, int(signal.SIGINT), os.getpid())
-    run = stub_run(tmp_path, "run", *options)
+    run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
+    when(lambda: "epoch 2" in run.journal(), os.kill, os.getpid(), signal.SIGINT)
     assert stopped_by(sweep_of(run)) == signal.SIGINT
     assert states(sweep_of(run)) == [State.DONE]
     assert run.done() == ["start", "epoch 1", "epoch 2", "stopped by 15", "start", "epoch 3", "end"]
 
 
 def test_jobs_outlive_a_sweep_that_is_ended_and_the_next_takes_them_over(tmp_path, sweep_of, capsys):
-    options = ("--epochs", 3, "--wait-at", 2, "--signal-at", 2, int(signal.SIGTERM), os.getpid())
-    run = stub_run(tmp_path, "run", *options)
+    run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
+    when(lambda: "epoch 2" in run.journal(), os.kill, os.getpid(), signal.SIGTERM)
     assert stopped_by(sweep_of(run)) == signal.SIGTERM
     assert "scancel" in capsys.readouterr().out
     following = sweep_of(run)
-    letting_go = when(lambda: following.live, "touch", str(run.folder / "go on"))
+    letting_go = when(lambda: following.live, (run.folder / "go on").touch)
     assert states(following) == [State.DONE]
     letting_go.join()
     assert following.tasks[0].attempts == 0
@@ -135,20 +147,104 @@ def test_what_sbatch_refuses_is_bad_input(tmp_path, capsys):
     assert "invalid partition" in capsys.readouterr().err
 
 
-def test_train_py_goes_on_after_scontrol_requeue_and_the_table_is_printed(tmp_path):
-    words = ["--datasets", "shapes", "--methods", "coop", "--seeds", "1", "--output", str(tmp_path / "out")]
+def test_no_more_jobs_are_in_the_queue_than_the_bound_on_the_whole_sweep(tmp_path, sweep_of):
+    trained = [stub_run(tmp_path, name, "--wait-at", 1) for name in ("first", "second", "third")]
+    runs = [*trained, *(stub_run(tmp_path, f"test_{run.recipe.name}", "--wait-at", 1, model=run) for run in trained)]
+    within = []
+
+    def held() -> list[Path]:
+        """The files for which runs wait."""
+        files = [run.folder / "go on" for run in runs if "epoch 1" in run.journal()]
+        return [file for file in files if not file.exists()]
+
+    def let_go_one_by_one() -> None:
+        for left in range(len(runs), 0, -1):
+            wait_until(lambda left=left: len(held()) >= min(2, left), 60)
+            # the job of the run that was let go before may still be there
+            wait_until(lambda: len(jobs("running", "pending")) <= 2, 20)
+            within.append(len(held()) <= 2)
+            held()[0].touch()
+
+    def let_go() -> None:
+        try:
+            let_go_one_by_one()
+        finally:
+            for run in runs:
+                run.folder.mkdir(parents=True, exist_ok=True)
+                (run.folder / "go on").touch()
+
+    threading.Thread(target=let_go, daemon=True).start()
+    assert states(sweep_of(*runs, options=["--jobs", "2"])) == [State.DONE] * 6
+    assert within == [True] * 6
+
+
+# The tests from here on leave fewer nodes.
+
+
+def test_run_that_is_lost_with_its_node_is_submitted_again_where_slurm_does_not_queue_it(tmp_path, sweep_of):
+    run = stub_run(tmp_path, "run", "--epochs", 3, "--wait-at", 2)
+
+    def lose() -> None:
+        ((number, node),) = jobs("running")
+        command("scontrol", "update", f"JobId={number}", "Requeue=0")
+        kill_node(node)
+        command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=dead")
+
+    when(lambda: "epoch 2" in run.journal(), lose)
+    when(lambda: run.done().count("start") == 2, (run.folder / "go on").touch)
+    sweeping = sweep_of(run)
+    assert states(sweeping) == [State.DONE]
+    assert sweeping.tasks[0].attempts == 2
+    assert run.done() == ["start", "epoch 1", "epoch 2", "start", "epoch 3", "end"]
+
+
+def trains(run: Path) -> bool:
+    """Whether it has kept an epoch, and not only its beginning."""
+    return len(list(run.glob("resume/state-*"))) > 1
+
+
+def attempts(run: Path) -> tuple[str, str]:
+    """The logs of its two attempts."""
+    before, after = (path.read_text(encoding="utf-8") for path in sorted(run.glob("log.txt*")))
+    return before, after
+
+
+def epochs(log: str) -> list[int]:
+    return [int(number) for number in re.findall(r"epoch \[(\d+)/30\]", log)]
+
+
+def metrics(output: Path) -> dict[str, dict[str, float]]:
+    """By the run's folder below the output folder."""
+    records = output.glob("base2new/**/results.json")
+    return {
+        str(path.relative_to(output)): json.loads(path.read_text(encoding="utf-8"))["metrics"] for path in records
+    }
+
+
+def test_train_py_goes_on_after_a_dead_node_and_scontrol_requeue_with_the_figures_of_one_process(tmp_path):
     pairs = ["--set", "OPTIM.MAX_EPOCH", "30", "TRAINER.FEATURES.VIEWS", "1", "DATALOADER.NUM_WORKERS", "0"]
-    command = [sys.executable, CHECKOUT / "scripts/sweep.py", *words, "--executor", "slurm", "--cpus", "1", *pairs]
-    run = tmp_path / "out/base2new/train_base/shapes/shots_16/CoOp/shapes/seed1"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sweeping:
-        wait_until(lambda: list(run.glob("resume/state-*")) or sweeping.poll() is not None)
-        (number,) = queue("--format=%i", "--name=ship-sweep", "--states=running")
-        subprocess.run(["scontrol", "requeue", number], check=True)
+    words = ["--datasets", "shapes", "--seeds", "1", "2", "--output"]
+    on_slurm = [*words, str(tmp_path / "slurm"), "--methods", "coop", "--executor", "slurm", "--cpus", "1", *pairs]
+    first, second = (
+        tmp_path / f"slurm/base2new/train_base/shapes/shots_16/CoOp/shapes/seed{seed}" for seed in (1, 2)
+    )
+    sweep_py = [sys.executable, CHECKOUT / "scripts/sweep.py", *on_slurm]
+    with subprocess.Popen(sweep_py, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sweeping:
+        wait_until(lambda: len(jobs("running")) == 2 or sweeping.poll() is not None)
+        (_, node), (number, _) = jobs("running")
+        killing = when(lambda: trains(first), kill_node, node)
+        when(lambda: trains(second), command, "scontrol", "requeue", number).join()
+        killing.join()
+        run_py = [sys.executable, str(CHECKOUT / "scripts/run.py"), "coop", "base2new"]
+        command(*run_py, *words, str(tmp_path / "one"), *pairs)  # while SLURM finds out that the node is dead
         printed = sweeping.communicate(timeout=300)[0]
     assert sweeping.returncode == 0, printed
-    assert "2 of 2 done, 0 failed" in printed
+    assert "4 of 4 done, 0 failed" in printed
     assert "CoOp" in printed.split("method  ")[1]
-    first, second = (path.read_text(encoding="utf-8") for path in sorted(run.glob("log.txt*")))
-    reached = int(re.search(r"Stopped by SIGTERM; the same command goes on after epoch (\d+)/30", first)[1])
-    assert int(re.search(r"epoch \[(\d+)/30\]", second)[1]) == reached + 1
-    assert json.loads((run / "results.json").read_text(encoding="utf-8"))["config"]["OPTIM"]["MAX_EPOCH"] == 30
+    before, after = map(epochs, attempts(first))
+    assert 1 < after[0] <= before[-1] + 1
+    before, after = attempts(second)
+    reached = re.search(r"Stopped by SIGTERM; the same command goes on after epoch (\d+)/30", before)[1]
+    assert epochs(after)[0] == int(reached) + 1
+    assert len(metrics(tmp_path / "one")) == 4
+    assert metrics(tmp_path / "slurm") == metrics(tmp_path / "one")
