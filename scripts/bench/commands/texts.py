@@ -6,19 +6,22 @@
 A step of SHIP's stage 2 (on CoOp, 32 real and 32 synthesized features) on a text tower of random weights, by turns:
 in fp32 with all prompts run again in the backward pass; in fp32 with those run again for which the memory budget has
 no room; and so in bf16. "of peak": operations a second as a share of the fastest matrix product of that precision
-here. Then how far apart features and the losses of these steps are. --shapes also trains CoOp and SHIP on `shapes`
-in both precisions, and gives their accuracies.
+here. Then how far apart features and the losses of these steps are. --compile also has torch.compile make the part of
+a block behind its attention, and gives what the first step and the others take with it, in the processor's time.
+--shapes also trains CoOp and SHIP on `shapes` in both precisions, and gives their accuracies.
 
 Exit status: 0; 1 where the machine does not compute in bf16, or a run failed; 2 for bad input.
 """
 
 import json
+import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from unittest import mock
 
 import torch
 from common.arguments import add_data, positive
@@ -36,6 +39,7 @@ from bench.measure import counted, show, timed
 from bench.parts import StageTwo
 from bench.tables import seconds, share, text
 from trainers.blocks.clip.backbone import Backbone
+from trainers.blocks.clip.blocks import Block
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.precision import encodes_in_bf16
 
@@ -59,6 +63,8 @@ class Way:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of("texts", __doc__)
     parser.add_argument("--classes", type=positive, default=1000, help="classes of a step (1000)")
+    parser.add_argument("--compile", action="store_true", help="also measure torch.compile")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of --shapes, whose mean is given (1)")
     parser.add_argument("--shapes", action="store_true", help="also train on shapes, some minutes")
     add_data(parser)
     args = parser.parse_args(argv)
@@ -76,8 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "ways": measured(args.backbone, exact, rounded, names, args.repeats),
         "cosines": cosines(exact, rounded, names),
     }
+    if args.compile:
+        record["compiled"] = compiled(rounded, names, args.repeats)
     if args.shapes:
-        record["shapes"] = on_shapes(args.data)
+        record["shapes"] = on_shapes(args.data, args.seeds)
     print(
         json.dumps({**record, "ways": list(map(asdict, record["ways"]))}, indent=4) if args.json else report(record)
     )
@@ -119,22 +127,37 @@ def summary(values: Tensor) -> dict[str, float]:
     return {"mean": float(values.mean()), "least": float(values.min())}
 
 
-def on_shapes(data: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Accuracies on base and new classes by method and precision, of one seed. Ends the program where a run fails."""
+def compiled(backbone: Backbone, names: Sequence[str], repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds of the processor, its compilers' too, of the first step and of one of those behind it, by turns."""
+    ways = {"plain": Block.after_attention, "compiled": torch.compile(Block.after_attention, dynamic=True)}
+    steps, times = StageTwo(backbone, names, REAL), {title: [] for title in ways}
+    for turn in range(1 + repeats):
+        show(f"torch.compile: {turn} of {repeats}")
+        for title, after_attention in ways.items():
+            with mock.patch.object(Block, "after_attention", after_attention):
+                start = sum(os.times()[:4])
+                steps()
+                times[title].append(sum(os.times()[:4]) - start)
+    return {title: {"first": some[0], "others": statistics.median(some[1:])} for title, some in times.items()}
+
+
+def on_shapes(data: Path, seeds: Sequence[int]) -> dict[str, dict[str, dict[str, float]]]:
+    """Accuracies on base and new classes by method and precision. Ends the program where a run fails."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="texts-") as folder:
         for method in METHODS:
             for precision in ("fp32", "bf16"):
                 pairs = ("TRAINER.TEXT_PREC", "bf16") if precision == "bf16" else ()
                 output = Path(folder, precision)
-                words = (method, "base2new", "shapes", "1", "--data", str(data), "--output", str(output), *pairs)
+                asked = (method, "base2new", "shapes", *map(str, seeds))
+                words = (*asked, "--data", str(data), "--output", str(output), *pairs)
                 show(f"{method} on shapes, {precision}")
                 found.setdefault(method, {})[precision] = accuracies(words)
     return found
 
 
 def accuracies(words: Sequence[str]) -> dict[str, float]:
-    """By part of the classes, of the runs that a command of run.sh makes."""
+    """By part of the classes, the mean of the runs that a command of run.sh makes."""
     runs = plan(asked_for(words)[1])
     try:
         with Runner(quiet=True, say=lambda line: None) as runner:
@@ -142,7 +165,10 @@ def accuracies(words: Sequence[str]) -> dict[str, float]:
                 runner.execute(run, "")
     except RunError as error:
         sys.exit(f"error: {error}")
-    return {run.classes: run.record()["metrics"]["accuracy"] for run in runs}
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        found.setdefault(run.classes, []).append(run.record()["metrics"]["accuracy"])
+    return {part: statistics.fmean(values) for part, values in found.items()}
 
 
 def report(record: dict) -> str:
@@ -159,9 +185,16 @@ def report(record: dict) -> str:
         f"cosine similarity of bf16 and fp32 features: mean {cosine['mean']:.6f}, least {cosine['least']:.6f}",
         "loss by step, fp32 and bf16: " + "; ".join(f"{one:.4f} {other:.4f}" for one, other in losses),
     ]
+    if "compiled" in record:
+        parts.append(compiled_line(**record["compiled"]))
     if "shapes" in record:
         parts.append(shapes_table(record["shapes"]))
     return "\n\n".join(parts)
+
+
+def compiled_line(plain: dict[str, float], compiled: dict[str, float]) -> str:
+    with_it, without = (f"{seconds(some['first'])} s, then {seconds(some['others'])} s" for some in (compiled, plain))
+    return f"torch.compile, processor time: the first step {with_it} each; without it {without} each"
 
 
 def memory(way: Way) -> str:
