@@ -180,6 +180,9 @@ def test_no_cache_turns_features_on_disk_off(arguments):
     assert [cfg.TRAINER.FEATURES.CACHE for cfg in cfgs] == [True, False]
 
 
-@pytest.mark.parametrize(("key", "value"), [("TRAINER.TEXT_CHUNK", -2), ("TRAINER.FEATURES.IMAGE_PREC", "fp8")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("TRAINER.TEXT_CHUNK", -2), ("TRAINER.FEATURES.IMAGE_PREC", "fp8"), ("TRAINER.TEXT_PREC", "fp8")],
+)
 def test_numbers_of_prompts_and_precisions_that_are_none_are_named(message, key, value):
     assert f"{key} is {value!r}" in message(key, value)

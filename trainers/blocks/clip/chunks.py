@@ -57,15 +57,10 @@ class Chunks:
             fitting = 2 ** (max(1, self.budget // (PARTS * bytes_most)).bit_length() - 1)
         return min(fitting, self.most)
 
-    def kept(self, bytes_of: Sequence[int]) -> int:
-        """How many of the last parts, of so many bytes each, the backward pass need not run again.
-
-        As many as the budget has room for; none where the size is the user's, or memory was out before. The last,
-        since the backward pass comes to them first, and has freed them when it runs the others again.
-        """
-        if self.size != AUTOMATIC or self.most < MOST:
-            return 0
-        return sum(total <= self.budget for total in accumulate(reversed(bytes_of)))
+    @property
+    def room(self) -> int:
+        """Bytes of parts that are kept for the backward pass; none by the user's size, or once memory was out."""
+        return self.budget if self.size == AUTOMATIC and self.most == MOST else 0
 
     def run(self, encode: Callable[[int], Tensor], size: int) -> tuple[Tensor, "Chunks"]:
         """encode(size), and the chunks to go on with.
@@ -102,6 +97,14 @@ def cuts(groups: int, each: int, size: int) -> Iterator[tuple[slice, slice]]:
     for first in range(0, groups, some):
         for start in range(0, each, few):
             yield slice(first, first + some), slice(start, start + few)
+
+
+def kept_of(bytes_of: Sequence[int], room: float) -> int:
+    """How many of the last parts, of so many bytes each, there is room for.
+
+    The last, since the backward pass comes to them first, and has freed them when it runs the others again.
+    """
+    return sum(total <= room for total in accumulate(reversed(bytes_of)))
 
 
 def free_memory(device: torch.device) -> int:

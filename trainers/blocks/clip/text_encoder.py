@@ -7,6 +7,7 @@ In the last block only the EOT's row is read, so only that row is computed.
 """
 
 import gc
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Block, described
-from .chunks import Chunks, cuts, recomputed
+from .chunks import cuts, kept_of, recomputed
 from .graphs import TextGraphs
 from .packing import Packed, Padded, layout, padded
 from .precision import cast_weights
@@ -26,8 +27,8 @@ KeysValues = tuple[Tensor, Tensor]
 # About how many numbers, in units of the width, a block keeps for the backward pass (measured, CPU, fp32):
 BY_TOKEN = 24  # of each token up to the EOT
 BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
+LIKE = 256  # prompts at once on a CPU: beyond, those of like length run by themselves, with less padding in attention
 HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
-
 LAYOUTS = 32  # that are kept
 
 
@@ -127,10 +128,12 @@ class TextEncoder(TextTower):
         past = self.past_of(prefix)
 
         def run(size: int) -> Tensor:
-            if size >= count:
+            together = LIKE if self.device.type == "cpu" else size
+            if count <= min(size, together):
                 return self.run_suffix(past, suffix, ends)
-            chunks = self.chunks if size == planned else None  # None: memory was out
-            return self.run_parts(size, chunks, past, suffix, ends)
+            fits, as_planned = size >= count, size == planned  # it is less where memory was out
+            room = math.inf if fits else self.chunks.room if as_planned else 0
+            return self.run_parts(min(size, together), room, past, suffix, ends)
 
         features, self.chunks = self.chunks.run(run, planned)
         return features
@@ -141,11 +144,11 @@ class TextEncoder(TextTower):
         return padded(suffix, eot, length, pad), torch.full_like(eot, length - 1)
 
     def run_parts(
-        self, size: int, chunks: Chunks | None, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]
+        self, size: int, room: float, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]
     ) -> Tensor:
         """What `run_suffix` gives, `size` prompts at a time.
 
-        The backward pass runs again what `chunks` have no room for; without them, all.
+        The backward pass runs again those for which `room`, in bytes, is not enough.
         """
         order = torch.tensor(ends).argsort(stable=True)  # prompts of like length together
         ends, order, rows = [ends[row] for row in order.tolist()], order.to(suffix.device), []
@@ -153,7 +156,7 @@ class TextEncoder(TextTower):
         for group, part in cuts(len(past[0][0]), len(suffix), size):
             some = [(keys[group], values[group]) for keys, values in past]
             inputs.append((some, suffix[part, : ends[part][-1] + 1], ends[part]))
-        kept = chunks.kept([self.bytes_of(*one) for one in inputs]) if chunks else 0
+        kept = kept_of([self.bytes_of(*one) for one in inputs], room)
         for number, one in enumerate(inputs):
             again = number < len(inputs) - kept
             rows.append((recomputed(self.run_suffix, *one) if again else self.run_suffix(*one)).flatten(0, 1))

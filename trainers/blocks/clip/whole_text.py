@@ -5,6 +5,7 @@ or shared. Prompts are padded as the model was trained, and the model's own code
 for the prompt's, with the embeddings put in where it looks them up.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .chunks import cuts, recomputed
+from .chunks import cuts, kept_of, recomputed
 from .packing import padded
 from .text_tower import TextTower
 from .tokenizer import Tokenizer
@@ -73,8 +74,8 @@ class WholeTextEncoder(TextTower):
         def encode(size: int) -> Tensor:
             parts = cuts(len(prefix), len(suffix), size)
             inputs, rows = [(prefix[group], suffix[part], tokens[part]) for group, part in parts], []
-            sizes = [each * len(some) * len(few) for some, few, _ in inputs]
-            kept = 1 if size >= count else self.chunks.kept(sizes) if size == planned else 0  # 0: memory was out
+            room = math.inf if size >= count else self.chunks.room if size == planned else 0  # 0: memory was out
+            kept = kept_of([each * len(some) * len(few) for some, few, _ in inputs], room)
             for number, one in enumerate(inputs):
                 run = self.run if number >= len(inputs) - kept else self.run_again
                 rows.append(run(*one).flatten(0, 1))

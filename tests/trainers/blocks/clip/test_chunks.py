@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.trainers.conftest import VIT, random_clip
-from trainers.blocks.clip import chunks
+from trainers.blocks.clip import chunks, text_encoder
 from trainers.blocks.clip.backbone import load_backbone
-from trainers.blocks.clip.chunks import ALL, AUTOMATIC, Chunks, cuts, free_memory
+from trainers.blocks.clip.chunks import ALL, AUTOMATIC, Chunks, cuts, free_memory, kept_of
 from trainers.blocks.clip.text_encoder import TextEncoder
 from trainers.blocks.errors import InputError
 
@@ -97,7 +97,18 @@ def test_cuts_cover_every_prompt_once(groups, each, size):
     ],
 )
 def test_as_many_of_the_last_parts_are_kept_as_the_budget_has_room_for(chunks, expected):
-    assert chunks.kept([40, 30, 30]) == expected
+    assert kept_of([40, 30, 30], chunks.room) == expected
+
+
+@pytest.mark.parametrize("size", [ALL, AUTOMATIC])
+def test_on_a_cpu_prompts_of_like_length_run_by_themselves_and_none_again(size, monkeypatch):
+    expected = features_and_gradients(2, 11)
+    monkeypatch.setattr(text_encoder, "LIKE", 4)
+    monkeypatch.setattr(ENCODER, "run_suffix", run := Full(room=2**20))
+    ENCODER.chunks = Chunks(size, budget=2**40)
+    for got, wanted in zip(features_and_gradients(2, 11), expected, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+    assert run.sizes == [4, 4, 3] * 2
 
 
 @pytest.mark.parametrize(("groups", "prompts"), [(1, 40), (3, 16)])

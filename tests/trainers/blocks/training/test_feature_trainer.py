@@ -10,6 +10,9 @@ from torch.utils.data import Subset
 
 from tests.golden import make_inputs
 from trainers.blocks.clip.backbone import load_backbone
+from trainers.blocks.clip.text_encoder import TextEncoder
+from trainers.blocks.clip.whole_text import WholeTextEncoder
+from trainers.blocks.errors import InputError
 
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8, "TEST.NO_TEST", True)
 COOP = ("TRAINER.NAME", "CoOp", "TRAINER.COOP.PREC", "fp32", "TEST.NO_TEST", True)
@@ -417,3 +420,31 @@ def test_a_run_whose_memory_runs_out_in_each_stage_has_the_figures_of_one_whose_
     capsys.readouterr()
     assert losses("found", full=True) == pytest.approx(expected, rel=1e-4)
     assert capsys.readouterr().out.count("at once from here on (TRAINER.TEXT_CHUNK)") == times
+
+
+@pytest.fixture
+def in_hardware(monkeypatch):
+    """A CPU that computes in bf16."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+
+
+def test_prompts_in_bf16_are_named_in_the_record_and_leave_images_as_they_are(ship, in_hardware, count, tmp_path):
+    assert count(ship(*COOP)) == 12
+    trainer = ship(*COOP[:4], "TRAINER.TEXT_PREC", "bf16", folder="bf16")
+    assert trainer.backbone.text.autocast == torch.bfloat16 and count(trainer) == 0
+    trainer.train()
+    record = json.loads((tmp_path / "bf16/results.json").read_text(encoding="utf-8"))
+    assert record["numerics"] == {"device": "cpu", "precision": "fp32", "tf32": False, "text": "bf16"}
+    learned = trainer.classifier.learned.state_dict().values()
+    assert {weights.dtype for weights in learned} == {torch.float32}
+
+
+def test_prompts_in_bf16_make_another_run(ship):
+    one, other = (ship(*COOP, "TRAINER.TEXT_PREC", precision) for precision in ("", "bf16"))
+    assert one.identity["hash"] != other.identity["hash"]
+
+
+def test_a_tower_that_runs_whole_is_not_cast(ship, in_hardware, monkeypatch):
+    monkeypatch.setattr(TextEncoder, "cast", WholeTextEncoder.cast)
+    with pytest.raises(InputError, match=r"TRAINER\.TEXT_PREC"):
+        ship(*COOP, "TRAINER.TEXT_PREC", "bf16")
