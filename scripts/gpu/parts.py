@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from common.arguments import CHECKOUT
 
 PASSED, FAILED, LATE = "passed", "failed", "not done in time"
+PROCESSES = 4  # that test on one GPU at once
 
 
 @dataclass
@@ -36,13 +38,19 @@ class Part:
 
 def planned(quick: bool, seconds: Sequence[int]) -> list[Part]:
     """The tests on the GPU and the benchmark; `seconds` are the limits of both."""
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu"]
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *at_once(), "tests/gpu"]
     asked = {"SHIP_TEST_DEVICE": "cuda", **({"SHIP_TEST_QUICK": "1"} if quick else {})}
     speed = [sys.executable, "scripts/benchmark.py", "gpu", "--json", *(["--quick"] if quick else [])]
     return [
         Part("tests", "against the CPU: tests/gpu", tests, seconds[0], asked),
         Part("speed", "with CLIPs of random weights", speed, seconds[1], on_output=True),
     ]
+
+
+def at_once() -> list[str]:
+    """pytest's words for tests in several processes, where pytest-xdist is installed and there are cores for them."""
+    count = min(PROCESSES, (os.cpu_count() or 1) // 2)
+    return ["-n", str(count), "--dist", "worksteal"] if count > 1 and find_spec("xdist") else []
 
 
 def run(part: Part) -> None:
