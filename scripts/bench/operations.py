@@ -5,6 +5,8 @@ import math
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
+from trainers.blocks.clip import products
+
 Shape = tuple[int, ...]
 
 
@@ -23,10 +25,11 @@ def attention_backward(output: Shape, *shapes: Shape, **kwargs: object) -> int:
 
 ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 UNKNOWN = {
-    torch.ops.mkldnn._linear_pointwise: linear,
     getattr(torch.ops.aten, ATTENTION): attention,
     getattr(torch.ops.aten, f"{ATTENTION}_backward"): attention_backward,
 }
+if products.THERE:
+    UNKNOWN[torch.ops.mkldnn._linear_pointwise] = linear
 
 
 def counter() -> FlopCounterMode:

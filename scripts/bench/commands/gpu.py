@@ -34,8 +34,10 @@ from bench.made_up import class_names, noise
 from bench.measure import Action, Cost, Disagreement, Outcome, check_same, counted, show, timed
 from bench.parts import DTYPES, StageOne, StageTwo, in_half, plain_path
 from bench.tables import seconds, share, text
+from trainers.blocks.clip import graphs
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.chunks import Chunks
+from trainers.blocks.clip.openai import parts_of
 from trainers.blocks.clip.precision import Precision
 from trainers.blocks.errors import did_you_mean
 from trainers.blocks.run.memory import is_out_of_memory
@@ -45,6 +47,7 @@ LARGE = {"cuda": 8192, "cpu": 1024}  # rows and columns of the product that the 
 FEW = 8  # different ones among images
 COLUMNS = ("", "way", "s", "a second", "of peak", "GB", "ratio")
 OUT = "out of memory"
+GRAPHS = "graphs"  # ends the name of a way with TRAINER.TEXT_GRAPHS
 
 
 @dataclass
@@ -114,10 +117,19 @@ def measured(args: argparse.Namespace, peaks: dict[str, float]) -> Iterator[Row]
         exact = random_clip(name, device=machine.device())
         ways = {"plain": plain_path(exact), "fp32": exact}
         ways |= {half: in_half(exact, dtype) for half, dtype in DTYPES.items() if half != "fp32"}
+        if exact.device.type == "cuda":
+            ways |= {f"{way}, {GRAPHS}": with_graphs(ways[way]) for way in ("fp32", "fp16")}
         for backbone in ways.values():
             backbone.text.chunks = Chunks.on(backbone.device)
         for part in parts(args):
             yield from compared(name, part, ways, peaks, args.repeats)
+
+
+def with_graphs(backbone: Backbone) -> Backbone:
+    """The same CLIP with passes through its text tower as CUDA graphs, by TRAINER.TEXT_GRAPHS."""
+    other = Backbone(parts_of(backbone.model), backbone.identity)
+    other.text.use_graphs()
+    return other
 
 
 class Part(NamedTuple):
@@ -164,6 +176,8 @@ def compared(
     """A row for each way; where memory is out in one, that is said, and the others go on."""
     plain: tuple[Cost, Outcome] | None = None
     for way, backbone in ways.items():
+        if way.endswith(GRAPHS) and part.counted == "images":
+            continue
         show(f"{name}, {part.title}: {way}")
         row = Row(name, part.title, way, part.counted)
         found = cost_of(part.made, backbone, repeats)
@@ -174,7 +188,7 @@ def compared(
         else:
             cost, outcome = found
             row.seconds, row.a_second, row.gigabytes = cost.seconds, part.count / cost.seconds, cost.gigabytes
-            row.share_of_peak = share(cost, peaks["fp32" if way == "plain" else way])
+            row.share_of_peak = share(cost, peaks["fp32" if way == "plain" else way.split(",")[0]])
             row.ratio = plain[0].seconds / cost.seconds if plain else None
             if plain and way == "fp32":
                 check_same(f"{name}, {part.title}", plain[1], outcome)
@@ -187,6 +201,8 @@ def cost_of(made: Callable[[Backbone], Action], backbone: Backbone, repeats: int
     try:
         action = made(backbone)
         cost, outcome = counted(action, backbone.model)
+        for _ in range(graphs.BEFORE if backbone.text.graphs else 0):  # until they are captured
+            action()
         for _ in range(repeats):
             timed(action, times)
     except (RuntimeError, MemoryError) as error:

@@ -8,6 +8,7 @@ from torch import nn
 from trainers.blocks.clip import products
 from trainers.blocks.clip.products import FastProducts, possible
 
+pytestmark = pytest.mark.skipif(not products.THERE, reason="PyTorch has no oneDNN here, or not on x86")
 X, WEIGHT, BIAS = torch.randn(3, 5, 16), torch.randn(24, 16), torch.randn(24)
 
 
