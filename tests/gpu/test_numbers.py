@@ -1,5 +1,7 @@
 """Features, losses and gradients of every method on a device, in every precision, against the CPU's in fp32."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from bench.agreement import check_features, check_loss, check_tensors
@@ -112,6 +114,16 @@ def test_features_of_texts(chunks, ways, numerics):
     other.text.chunks = chunks
     found, expected = (way.text_features(NAMES, ["a photo of a {}.", "{}"]) for way in (other, cpu))
     check_features(found, expected, numerics.name)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"], indirect=True)
+def test_features_of_texts_in_bf16(ways, numerics):
+    """By TRAINER.TEXT_PREC, whatever precision the run has."""
+    cpu, other = ways
+    other = deepcopy(other)  # others use it, too
+    other.text.cast(torch.bfloat16)
+    found, expected = (way.text_features(NAMES, ["a photo of a {}.", "{}"]) for way in (other, cpu))
+    check_features(found, expected, "bf16")
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -435,8 +435,7 @@ def test_prompts_in_bf16_are_named_in_the_record_and_leave_images_as_they_are(sh
     trainer.train()
     record = json.loads((tmp_path / "bf16/results.json").read_text(encoding="utf-8"))
     assert record["numerics"] == {"device": "cpu", "precision": "fp32", "tf32": False, "text": "bf16"}
-    learned = trainer.classifier.learned.state_dict().values()
-    assert {weights.dtype for weights in learned} == {torch.float32}
+    assert {weights.dtype for weights in trainer.classifier.learned.parameters()} == {torch.float32}
 
 
 def test_prompts_in_bf16_make_another_run(ship):
