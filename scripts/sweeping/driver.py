@@ -121,9 +121,7 @@ class Sweep:
         elif state in (CANCELLED, PREEMPTED):  # with an earlier sweep; by the cluster, which says nothing of the run
             task.attempts = max(0, task.attempts - 1)
             self.repeat(task, f"{job} was {state.lower()}")
-        elif (
-            state == NODE_FAIL
-        ):  # this counts, as the run may have taken the node down; nobody is left to write files
+        elif state == NODE_FAIL:  # counts, as the run may have been why; no file is on its way
             self.repeat_or_end(task, f"was lost with its node, {job}")
         elif self.has_waited(task):
             self.repeat_or_end(task, f"left no result, {job}: {state.lower()}")

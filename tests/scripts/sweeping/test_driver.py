@@ -17,10 +17,14 @@ pytestmark = pytest.mark.usefixtures("foreground_signals")
 class Losing:
     """A cluster that loses the nodes of its first jobs, and runs the others when they are submitted."""
 
-    patience, poll, at_once, keeps_jobs, how_to_cancel = 1e9, 0.0, False, True, ""
+    poll, at_once, keeps_jobs, how_to_cancel = 0.0, False, True, ""
 
     def __init__(self, folder, losses: int) -> None:
         self.folder, self.losses, self.lost, self.count = folder, losses, set(), 0
+
+    @property
+    def patience(self) -> float:
+        raise AssertionError("there is no file to wait for")
 
     def room(self, live) -> int:
         return 1
