@@ -21,6 +21,7 @@ BENCHMARKS = {
     "growth": "a step of stage 2 against the number of classes, the context and the length of class names",
     "images": "encoding images in bf16 and in fp32",
     "tower": "an image tower by CLIP's own modules and by ours, and where its time goes",
+    "texts": "prompts in bf16 and in fp32, among many classes",
     "loading": "the time to the first training step on a dataset of many listed images",
     "reading": "decoding JPEGs in other ways, and reading while others are encoded",
     "encodings": "how often each picture, in each view, is encoded by all methods' runs",

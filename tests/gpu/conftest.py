@@ -25,6 +25,11 @@ SHORT = (
 THERE = DEVICE == "cpu" or (DEVICE == "cuda" and torch.cuda.is_available())
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # what workers of pytest-xdist find is reported to the first process, too
+        os.environ.pop("SHIP_TEST_REPORT", None)
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Without a device, all but the test that is skipped for that."""
     needs_one = collection_path.match("test_*.py") and collection_path.stem != "test_device"
@@ -78,7 +83,7 @@ def words(device, request, tmp_path):
 
 def pytest_runtest_logreport(report) -> None:
     path = os.environ.get("SHIP_TEST_REPORT")
-    if not path or "PYTEST_XDIST_WORKER" in os.environ:  # what workers find is reported to the first process too
+    if not path:
         return
     if report.when != "call" and report.outcome == "passed":
         return
