@@ -7,6 +7,7 @@ import torch
 from trainers.blocks.clip.prompts import tokenize
 from trainers.blocks.clip.tokenizer import clip_tokenizer
 from trainers.blocks.errors import InputError
+from trainers.blocks.methods.coop import CoOp
 from trainers.blocks.methods.prompt_learner import PromptLearner
 
 NAMES = ["cat", "yorkshire_terrier", "boeing 747"]
@@ -82,3 +83,10 @@ def test_classes_of_one_name_have_contexts_of_their_own(backbone):
     learner = PromptLearner(backbone.text, ["cat", "cat"], 4, class_specific=True)
     first, second = features(backbone, learner)
     assert not torch.allclose(first, second)
+
+
+def test_the_context_that_training_starts_from_is_said_as_coop_says_it(backbone, capsys):
+    CoOp.of(backbone, NAMES, CTX_INIT="a photo of a", N_CTX=4)
+    said = capsys.readouterr().out
+    assert 'Initial context: "a photo of a"\n' in said
+    assert "Number of context words (tokens): 4\n" in said

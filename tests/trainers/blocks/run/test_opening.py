@@ -42,3 +42,16 @@ def test_opening_says_which_model_is_evaluated(config):
     text = opening(RequestedRun(config, DEFAULTS, EVALUATION, "output/run", 5), "Dassl")
     assert "Method: CoOp, evaluation of output/run, epoch 5, seed 3" in text
     assert "base classes, all images" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "model", "said"),
+    [
+        (TRAINING, None, "training"),
+        (TRAINING, "output/run", "training"),
+        (EVALUATION, None, "evaluation"),
+        (EVALUATION, "output/run", "evaluation of output/run"),
+    ],
+)
+def test_a_model_is_named_where_one_is_evaluated(mode, model, said, config):
+    assert f"Method: CoOp, {said}, seed 3\n" in opening(RequestedRun(config, DEFAULTS, mode, model), "Dassl")

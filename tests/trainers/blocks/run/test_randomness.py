@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from trainers.blocks.run.randomness import (
+    RenewedView,
     own_random_numbers,
     restore_random_state,
     restored_random_state,
@@ -57,3 +58,11 @@ def test_own_numbers_follow_from_the_whole_key():
     outside = draw()
     restore_random_state(stored)
     assert draw() == outside
+
+
+def test_a_key_between_epochs_is_what_was_set_zeros_and_all():
+    view = RenewedView([0, 1], 3, 0, 1)
+    assert view.key == (3, 0, 1)
+    for key in ((0, 0, 0), (2,), ()):
+        view.key = key
+        assert view.key == key

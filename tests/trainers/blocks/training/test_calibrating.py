@@ -55,6 +55,12 @@ def test_its_own_run_sees_no_image_of_the_classes_held_out_and_synthesizes_for_t
     assert own.trained["SHIP"] and own.trained["PromptVAE"]
 
 
+def test_its_own_run_looks_at_no_test_image(ship, monkeypatch):
+    trainer = ship(*HELD)
+    monkeypatch.setattr(type(trainer), "test", lambda self, split=None: pytest.fail("it was tested"))
+    assert calibrating.own_run(trainer).trained["SHIP"]
+
+
 def test_training_opens_no_image_of_a_new_class(train_py, tmp_path):
     recorder, opened = CHECKOUT / "tests/record_opens.py", tmp_path / "opened.txt"
     run = train_py("SHIP", "run", *SHORT, *HELD, before=(recorder, opened))

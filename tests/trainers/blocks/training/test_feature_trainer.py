@@ -311,6 +311,13 @@ def test_eps_of_adam_is_the_methods_own(pairs, eps, ship):
     assert [group["eps"] for group in trainer.optimizer.param_groups] == [eps]
 
 
+def test_states_say_how_many_epochs_of_which_stage_are_over(ship, monkeypatch):
+    trainer, kept = ship(*SMALL), []
+    monkeypatch.setattr(trainer.states, "save", lambda about, state: kept.append((about["stage"], about["epoch"])))
+    trainer.train()
+    assert kept == [("PromptVAE", 1), ("PromptVAE", 2), ("PromptVAE", 3), ("SHIP", 1), ("SHIP", 2)]
+
+
 def test_what_the_last_epoch_came_to_is_kept_by_stage(ship, tmp_path):
     trainer = ship(*SMALL[:-2])
     epochs, losses = recorded(trainer), []
