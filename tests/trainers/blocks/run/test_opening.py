@@ -55,3 +55,9 @@ def test_opening_says_which_model_is_evaluated(config):
 )
 def test_a_model_is_named_where_one_is_evaluated(mode, model, said, config):
     assert f"Method: CoOp, {said}, seed 3\n" in opening(RequestedRun(config, DEFAULTS, mode, model), "Dassl")
+
+
+@pytest.mark.parametrize(("shots", "said"), [(16, "16 shots"), (1, "1 shots"), (0, "all images"), (-1, "all images")])
+def test_how_many_images_of_a_class_are_trained_on_is_said(shots, said, config):
+    config["DATASET"]["NUM_SHOTS"] = shots
+    assert f"base classes, {said}\n" in opening(RequestedRun(config, DEFAULTS, TRAINING), "Dassl")

@@ -1,5 +1,6 @@
 """FeatureTrainer: which images a stage sees, in which order and views, and what features are kept by."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -316,6 +317,12 @@ def test_states_say_how_many_epochs_of_which_stage_are_over(ship, monkeypatch):
     monkeypatch.setattr(trainer.states, "save", lambda about, state: kept.append((about["stage"], about["epoch"])))
     trainer.train()
     assert kept == [("PromptVAE", 1), ("PromptVAE", 2), ("PromptVAE", 3), ("SHIP", 1), ("SHIP", 2)]
+
+
+def test_results_name_the_checkpoint_that_training_left(ship, tmp_path):
+    ship(*SMALL[:-2]).train()
+    left = json.loads((tmp_path / "run/results.json").read_text())["checkpoint"]
+    assert left["sha256"] == hashlib.sha256((tmp_path / "run" / left["file"]).read_bytes()).hexdigest()
 
 
 def test_what_the_last_epoch_came_to_is_kept_by_stage(ship, tmp_path):
