@@ -1,11 +1,13 @@
 """Measures what SHIP costs on this machine, or estimates it.
 
-python scripts/benchmark.py --repeats 3
-python scripts/benchmark.py growth --plot plots
-python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
-python scripts/benchmark.py tower --threads 1
-python scripts/benchmark.py loading --round-trip 0.5
-python scripts/benchmark.py memory --classes 1000 10000
+    python scripts/benchmark.py --repeats 3
+    python scripts/benchmark.py growth --plot plots
+    python scripts/benchmark.py images --backbone ViT-B/16 --images /path/to/pictures
+    python scripts/benchmark.py tower --threads 1
+    python scripts/benchmark.py loading --round-trip 0.5
+    python scripts/benchmark.py memory --classes 1000 10000
+
+Each says more with --help: python scripts/benchmark.py growth --help
 """
 
 import importlib
@@ -52,10 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def usage() -> str:
     width = max(map(len, BENCHMARKS)) + 2
     listed = "\n".join(f"{name:{width}}{about}" for name, about in BENCHMARKS.items())
-    return (
-        f"usage: python scripts/benchmark.py [BENCHMARK] [options]\n\n{__doc__.strip()}\n\n{listed}\n\n"
-        "Each says more with --help: python scripts/benchmark.py growth --help"
-    )
+    return f"usage: python scripts/benchmark.py [BENCHMARK] [options]\n\n{__doc__}\n{listed}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tokens of prompts of unlike length: padded to the longest, or packed one behind another without padding."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -53,6 +54,22 @@ def layout(ends: Sequence[int], length: int, device: torch.device) -> Padded | P
     """
     tokens, places, eot = sum(ends) + len(ends), len(ends) * length, torch.tensor(ends)
     return Packed(eot, length, device) if places - tokens > WASTE * places else Padded(eot, device)
+
+
+class Layouts:
+    """`layout`, which keeps those for the lengths that came last: in training the same ones come in every step."""
+
+    COUNT = 32
+
+    def __init__(self) -> None:
+        self.kept: OrderedDict[tuple, Padded | Packed] = OrderedDict()
+
+    def __call__(self, ends: tuple[int, ...], length: int, device: torch.device) -> Padded | Packed:
+        key = (ends, length, device)
+        self.kept[key] = self.kept.pop(key, None) or layout(ends, length, device)
+        if len(self.kept) > self.COUNT:
+            self.kept.popitem(last=False)
+        return self.kept[key]
 
 
 def padded(suffix: Tensor, eot: Tensor, length: int, pad: Tensor) -> Tensor:

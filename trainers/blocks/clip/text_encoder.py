@@ -9,7 +9,6 @@ In the last block only the EOT's row is read, so only that row is computed.
 import gc
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from .blocks import Block, described
 from .chunks import cuts, kept_of, recomputed
 from .graphs import TextGraphs
-from .packing import Packed, Padded, layout, padded
+from .packing import Layouts, Packed, Padded, padded
 from .precision import cast_weights
 from .text_tower import TextTower
 from .tokenizer import Tokenizer, clip_tokenizer
@@ -29,7 +28,6 @@ BY_TOKEN = 24  # of each token up to the EOT
 BY_PLACE = 8  # of each token up to the longest EOT: queries, keys and values are padded
 LIKE = 256  # prompts at once on a CPU: beyond, those of like length run by themselves, with less padding in attention
 HALF = 2.3  # bytes of one where products are in 16 bits, on average: norms keep theirs in fp32 (measured, CPU, bf16)
-LAYOUTS = 32  # that are kept
 
 
 class TextEncoder(TextTower):
@@ -55,7 +53,7 @@ class TextEncoder(TextTower):
         self.reads_last = reads_last
         self._parts: list[Block] = [described(block) for block in self.blocks]
         self.autocast: torch.dtype | None = None  # in which products are, where what passes the blocks is fp32
-        self._layout = lru_cache(LAYOUTS)(layout)  # in training prompts of the same lengths come in every step
+        self._layout = Layouts()
         self._kept: tuple[tuple, list[KeysValues]] | None = None  # what SOS alone comes to, and when that holds
         self.graphs: TextGraphs | None = None  # of passes whose shapes repeat
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from tests.trainers.conftest import VIT, random_clip
-from trainers.blocks.clip import text_encoder
+from trainers.blocks.clip import packing
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.graphs import TextGraphs
@@ -205,7 +205,7 @@ def test_what_is_learned_is_never_kept():
 def test_layout_is_made_once_for_prompts_of_the_same_lengths(monkeypatch):
     """Copies to a device are made once, for chunks too, and a step with other lengths has others."""
     made = []
-    monkeypatch.setattr(text_encoder, "layout", lambda *about: made.append(about[0]) or layout(*about))
+    monkeypatch.setattr(packing, "layout", lambda *about: made.append(about[0]) or layout(*about))
     encoder = TextEncoder(MODEL)
     encoder.chunks = Chunks(2)
     sos, suffix, eot = sos_and_suffixes(encoder)
