@@ -135,6 +135,7 @@ CASES = [
     # what does not go together
     ("OPTIM.STAGED_LR", True, "no layers to be told apart"),
     ("OPTIM.STEPSIZE", "('ten',)", "epochs, such as (10, 20)"),
+    ("OPTIM.STEPSIZE", "(-2,)", "epochs, such as (10, 20)"),
     ("TRAINER.COOP.N_CTX", 75, "longer than CLIP's window of 77 tokens"),
     ("TRAINER.COOP.CTX_INIT", "word " * 80, "longer than CLIP's window of 77 tokens"),
     ("MODEL.INIT_WEIGHTS", "no/such/file", "no/such/file cannot be read as a checkpoint"),
