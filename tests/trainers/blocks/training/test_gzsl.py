@@ -66,6 +66,12 @@ def test_best_penalty_has_the_highest_harmonic_mean():
     assert found["harmonic"] == by_hand
 
 
+def test_best_penalty_is_taken_off_and_leaves_unseen_classes_as_they_are():
+    """Between 1, where the image of an unseen class is lost, and 5; far from the middle of what leads there are."""
+    logits = torch.tensor([[6.0, 0, 0, 1], [3, 0, 0, 2], [60, 0, 0, 10]])
+    assert 1 < gzsl.best_penalty(logits, torch.tensor([0, 3, 0]), SEEN) < 5
+
+
 def test_best_penalty_may_be_negative():
     logits = torch.tensor([[0.0, 3, -9, -9], [0, 3, -9, -9], [0, 9, -9, -9]])
     assert -9 < gzsl.best_penalty(logits, torch.tensor([0, 0, 1]), SEEN) < -3
