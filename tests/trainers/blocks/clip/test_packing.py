@@ -1,8 +1,9 @@
-"""Which layouts of tokens are kept."""
+"""How tokens are laid out, and which layouts are kept."""
 
+import pytest
 import torch
 
-from trainers.blocks.clip.packing import Layouts
+from trainers.blocks.clip.packing import Layouts, Packed, Padded, layout
 
 
 def test_only_the_last_layouts_are_kept():
@@ -14,3 +15,17 @@ def test_only_the_last_layouts_are_kept():
     for length in range(2, Layouts.COUNT + 2):
         layouts((0,), length, device)
     assert len(layouts.kept) == Layouts.COUNT and layouts((0,), 1, device) is not first
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([9] * 4, Padded),
+        ([9, 9, 9, 2], Padded),
+        ([9, 9, 4, 4], Padded),
+        ([9, 9, 4, 3], Packed),
+        ([9, 0, 0, 0], Packed),
+    ],
+)
+def test_prompts_are_packed_where_more_than_a_quarter_is_padding(ends, expected):
+    assert type(layout(ends, 10, torch.device("cpu"))) is expected

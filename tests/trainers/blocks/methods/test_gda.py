@@ -122,3 +122,14 @@ def test_one_image_in_all_leaves_zero_shot_clip(made):
     classifier = GDA.of(MadeUp(made), NAMES[:1])
     classifier.remember(made["train"][0][:1], torch.zeros(1, dtype=torch.long))
     assert torch.isfinite(classifier.predict(made["test"][0])).all()
+
+
+def test_covariance_by_class_is_the_mean_of_the_classes_own_whatever_their_numbers_of_images(made):
+    features, labels = made["train"]
+    rows = torch.cat([(labels == label).nonzero()[: 2 + label % 2, 0] for label in range(len(NAMES))])
+    features, labels = features[rows].double(), labels[rows]  # classes of two images and of three
+    classifier = GDA.of(MadeUp(made), NAMES, COVARIANCE="by_class")
+    classifier.remember(features.float(), labels)
+    own = [features[labels == label].t().cov() for label in range(len(NAMES))]
+    _, precision = classifier.of_images(features, labels)
+    torch.testing.assert_close(precision, gda.inverse(sum(own) / len(own)))
