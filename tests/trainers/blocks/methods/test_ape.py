@@ -1,12 +1,15 @@
 """APE against its definition, pair by pair and key by key."""
 
+import ast
 import itertools
 import math
 
 import pytest
 import torch
+import yaml
 from torch.nn.functional import normalize
 
+from tests.conftest import CHECKOUT
 from tests.golden.peers_features import NAMES, NEW_NAMES, MadeUp, make
 from trainers.blocks.errors import InputError
 from trainers.blocks.methods.ape import APE
@@ -96,3 +99,11 @@ def test_a_single_class_has_no_pairs_and_is_no_error(made):
     classifier = APE.of(MadeUp(made), NAMES[:1])
     classifier.remember(made["train"][0][:2], torch.zeros(2, dtype=torch.long))
     assert torch.isfinite(classifier.predict(made["test"][0])).all()
+
+
+@pytest.mark.parametrize("recipe", ["vit_b16", "rn50"])
+def test_the_recipes_values_are_the_methods_defaults(recipe):
+    node = yaml.safe_load((CHECKOUT / f"configs/trainers/APE/{recipe}.yaml").read_text(encoding="utf-8"))["TRAINER"]
+    for name, value in node["APE"].items():
+        expected = ast.literal_eval(value) if isinstance(value, str) else value  # yacs reads tuples so
+        assert APE.keys[name].default == expected, name
