@@ -6,8 +6,8 @@ example: bash scripts/gpu_check.sh --quick --output output/gpu_check
 
 Checks features, losses, gradients and whole runs on this machine's GPU against its CPU, measures steps and images
 with CLIPs of random weights, and writes report.txt and report.json to --output (output/gpu_check). Below 8 minutes
-on one data-centre GPU, with --quick below 3. Nothing is downloaded, no compiler is needed. A part that fails does not end the
-others; the exit status is then 1. Without a GPU only the comparisons themselves are tested, on the CPU.
+on one data-centre GPU, with --quick below 3. Nothing is downloaded, no compiler is needed. A part that fails does not
+end the others; the exit status is then 1. Without a GPU only the comparisons themselves are tested, on the CPU.
 
 It takes the environment's interpreter (PYTHON, an active environment, else .venv in the checkout; --active: the
 active one) and installs nothing, but with --wheels FOLDER the packages beyond PyTorch's own that it lacks, from there."

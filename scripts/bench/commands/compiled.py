@@ -4,9 +4,9 @@
 
 The step is CoOp's on 512 features, forward and backward. TEXT_GRAPHS is what that key does: the text tower's passes
 as CUDA graphs. Another is of the whole step; torch.compile is of the text tower, and then with a graph of the step.
-Start-up is the time until the first step was done. That loss and gradient are those of
-the plain step is checked. A way that fails says why, and does not end the others. With --json each row is a line,
-printed when it is measured. Exit status: 0; 2 for bad input.
+Start-up is the time until the first step was done. That loss and gradient are those of the plain step is checked. A
+way that fails says why, and does not end the others. With --json each row is a line, printed when it is measured.
+Exit status: 0; 2 for bad input.
 """
 
 import argparse

@@ -56,7 +56,8 @@ class WholeTextEncoder(TextTower):
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Features (N, D) of token numbers (N, window) as the tokenizer gives them."""
         return self.in_chunks(
-            len(tokens), False, lambda size: torch.cat([self._encode(some) for some in tokens.split(size)])
+            self.planned(len(tokens), learning=False),
+            lambda size: torch.cat([self._encode(some) for some in tokens.split(size)]),
         )
 
     def forward(self, prefix: Tensor, suffix: Tensor, eot: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class WholeTextEncoder(TextTower):
         suffix, tokens = padded(suffix, eot, self.window - shared, pad), self.stand_ins(shared + eot)
         learning = torch.is_grad_enabled() and (prefix.requires_grad or suffix.requires_grad)
         count, each = len(prefix) * len(suffix), self.bytes_each(learning)
-        planned = self.chunks.prompts(count, each, each)
+        planned = self.planned(count, learning)
 
         def encode(size: int) -> Tensor:
             parts = cuts(len(prefix), len(suffix), size)
@@ -81,12 +82,16 @@ class WholeTextEncoder(TextTower):
                 rows.append(run(*one).flatten(0, 1))
             return torch.cat(rows).unflatten(0, (len(prefix), len(suffix)))
 
-        return self.in_chunks(count, learning, encode)
+        return self.in_chunks(planned, encode)
 
-    def in_chunks(self, count: int, learning: bool, encode: Callable[[int], Tensor]) -> Tensor:
-        """encode(size) of `count` prompts, as many at once as memory has room for."""
-        size = self.chunks.prompts(count, *[self.bytes_each(learning)] * 2)
-        features, self.chunks = self.chunks.run(encode, min(count, size))
+    def planned(self, count: int, learning: bool) -> int:
+        """How many of `count` prompts at once memory should have room for."""
+        each = self.bytes_each(learning)
+        return min(count, self.chunks.prompts(count, each, each))
+
+    def in_chunks(self, size: int, encode: Callable[[int], Tensor]) -> Tensor:
+        """encode(size), or of fewer prompts at once where memory has no room for so many."""
+        features, self.chunks = self.chunks.run(encode, size)
         return features
 
     def stand_ins(self, eot: Tensor) -> Tensor:
