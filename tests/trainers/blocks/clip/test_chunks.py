@@ -142,9 +142,11 @@ def test_one_call_never_gets_more_prompts_than_cuda_has_room_for(size):
 
 def test_more_prompts_than_that_have_the_features_and_gradients_of_all_at_once(monkeypatch):
     expected = features_and_gradients(2, 7)
-    monkeypatch.setattr(chunks, "MOST", 3)
+    monkeypatch.setattr(ENCODER, "chunks", Chunks(most=3))
+    monkeypatch.setattr(ENCODER, "run_suffix", run := Full(room=3))
     for got, value in zip(features_and_gradients(2, 7), expected, strict=True):
         torch.testing.assert_close(got, value, atol=1e-5, rtol=1e-5)
+    assert max(run.sizes) == 3
 
 
 class Full:
