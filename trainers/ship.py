@@ -4,6 +4,8 @@ Stage 1 trains a PromptVAE on the base classes. Stage 2 trains the classifier on
 synthesized for the new classes' names. No image of a new class is opened; the last epoch is what is evaluated.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
@@ -15,12 +17,15 @@ from .blocks.features.batches import Batch, Batches, RoundedBatches
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
 from .blocks.run.classes import Classes
+from .blocks.run.identity import to_plain
 from .blocks.run.randomness import own_random_numbers, restored_random_state
+from .blocks.run.results import versions
 from .blocks.run.sources import source_checkpoint
 from .blocks.synthesis.collapse import CollapseWatch
 from .blocks.synthesis.kinds import OF_IMAGES, RESIDUAL, build, build_vae, needs_training
 from .blocks.synthesis.losses import Pulled, SplitLoss
 from .blocks.synthesis.prompt_vae import annealed, negative_elbo
+from .blocks.synthesis.ship_keys import STAGE_TWO
 from .blocks.synthesis.synthesizers import (
     MixedBatches,
     SynthesizedBatches,
@@ -29,6 +34,7 @@ from .blocks.synthesis.synthesizers import (
     lacking,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
+from .blocks.training.kept_stage import KeptStage, hash_of
 from .blocks.training.keys import extend_cfg
 from .blocks.training.resumable import Loss
 
@@ -79,8 +85,42 @@ class SHIP(FeatureTrainer):
 
     def first_stage(self) -> None:
         self.writer = VAESynthesizer(self.vae, self.backbone, self.known_classes)
-        watch = CollapseWatch()
-        self.run_stage(self.vae_stage(), after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
+        stage, watch = self.vae_stage(), CollapseWatch()
+        kept = self.kept_stage_one()
+        if self.goes_on_with(stage) or not self.take(kept):
+            self.run_stage(stage, after_epoch=lambda: watch.epoch(self.trained[STAGE_ONE]["kl"]))
+            kept.keep(run=str(Path(self.output_dir).absolute()), trained=self.trained[STAGE_ONE])
+
+    def kept_stage_one(self) -> KeptStage:
+        """In the cache, where there is one and each epoch has the same features."""
+        folder = self.cache.folder if self.banked_views else None
+        return KeptStage(folder, STAGE_ONE, self.vae, folder and self.decides_stage_one())
+
+    def decides_stage_one(self) -> dict:
+        """What the VAE follows from beside its first weights and the random numbers, as JSON."""
+        options = {key: value for key, value in to_plain(self.options).items() if key not in STAGE_TWO}
+        centres = self.text_features_subtracted()
+        return {
+            "options": options,
+            "residual": self.options.SYNTHESIS == RESIDUAL,
+            "classes": self.known_classes.names,
+            "backbone": [self.backbone.identity, self.backbone.activation],
+            "text": [self.cfg.TRAINER.TEXT_CHUNK, self.cfg.TRAINER.TEXT_GRAPHS],
+            "features": hash_of(self.bank().features, self.bank().labels),
+            "centres": None if centres is None else hash_of(centres),
+            "numerics": self.numerics.in_effect,
+            "versions": versions(),
+        }
+
+    def take(self, kept: KeptStage) -> bool:
+        """Takes the VAE as another run has trained it, where one has."""
+        found = kept.take()
+        if found is not None:
+            self.trained[STAGE_ONE], self.taken[STAGE_ONE] = found["trained"], found["run"]
+            numbers = " ".join(f"{name} {value:.4f}" for name, value in found["trained"].items() if name != "lr")
+            print(f"{STAGE_ONE}: as in {found['run']}, from the same weights, features and random numbers")
+            print(f"Its last epoch there: {numbers}")
+        return found is not None
 
     def choose_classes(self) -> None:
         """Which classes features are synthesized for, and what the classifier is trained among."""
@@ -155,8 +195,13 @@ class SHIP(FeatureTrainer):
         arguments = (self.vae, self.writer, features, labels, weight, options.FREE_BITS)
         if options.SYNTHESIS != RESIDUAL:
             return negative_elbo(*arguments)
-        centres = self.synthesizer.known_text_features if options.ENCODER == "residual" else None
-        return negative_elbo(*arguments, centres, options.LIKELIHOOD)
+        return negative_elbo(*arguments, self.text_features_subtracted(), options.LIKELIHOOD)
+
+    def text_features_subtracted(self) -> Tensor | None:
+        """Those of the known classes (C, D), where the encoder is told features less these."""
+        options = self.options
+        subtracts = options.SYNTHESIS == RESIDUAL and options.ENCODER == "residual"
+        return self.synthesizer.known_text_features if subtracts else None
 
     def main_batches(self) -> Batches:
         """Stage 2's: real features and synthesized ones; with a SOURCE, as many steps of synthesized ones alone."""

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from .class_token import class_token_feature, has_class_token
 from .precision import cast_weights
-from .products import FastProducts
+from .products import fast_products
 
 
 class ImageEncoder(nn.Module):
@@ -43,7 +43,7 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         tower = self.rounded if self.in_bf16 else self.tower
         images = images.type(_dtype_of(tower))
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16), FastProducts():
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bf16), fast_products(images.device):
             features = class_token_feature(tower, images) if has_class_token(tower) else tower(images)
         return normalize(features.float(), dim=-1)
 

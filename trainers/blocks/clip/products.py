@@ -6,11 +6,13 @@ and for convolutions, uses it. What that comes to: `benchmark.py tower`.
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 X86 = ("x86_64", "AMD64")  # on other processors nothing was measured
@@ -19,6 +21,11 @@ THERE = (
     and platform.machine() in X86
     and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 )
+
+
+def fast_products(device: torch.device) -> AbstractContextManager:
+    """FastProducts on a CPU that has them; elsewhere nothing, at no cost."""
+    return FastProducts() if THERE and device.type == "cpu" else nullcontext()
 
 
 class FastProducts(TorchFunctionMode):
@@ -53,6 +60,7 @@ class Product(torch.autograd.Function):
         return by_onednn(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return by_onednn(gradient, ctx.weight.t()), None, None
 

@@ -19,6 +19,7 @@ from .chunks import cuts, kept_of, recomputed
 from .graphs import TextGraphs
 from .packing import Layouts, Packed, Padded, padded
 from .precision import cast_weights
+from .products import fast_products
 from .text_tower import TextTower
 from .tokenizer import Tokenizer, clip_tokenizer
 
@@ -190,16 +191,19 @@ class TextEncoder(TextTower):
         """Keys and values (G, heads, P, W / heads) of prefixes (G, P, W) in every block."""
         x = self.placed(prefix, 0)
         visible, past = _causal(0, x, self.autocast), []
-        for block in self._parts:
-            x_in, attention = block.norm_1(x), block.attention
-            past.append(_heads(attention.heads, attention.keys_values(x_in)))
-            if block is not self._parts[-1]:
-                x = block.after_attention(x, _attend(attention.heads, attention.queries(x_in), past[-1], visible))
+        with fast_products(x.device):
+            for block in self._parts:
+                x_in, attention = block.norm_1(x), block.attention
+                past.append(_heads(attention.heads, attention.keys_values(x_in)))
+                if block is not self._parts[-1]:
+                    x = block.after_attention(x, _attend(attention.heads, attention.queries(x_in), past[-1], visible))
         return past
 
     def run_suffix(self, past: list[KeysValues], suffix: Tensor, ends: Sequence[int]) -> Tensor:
         """Features (G, N, D) of suffixes (N, S, W), which attend to their own tokens and the prefixes'."""
-        return self.run_tokens(past, suffix, self._layout((*ends,) * len(past[0][0]), suffix.shape[1], suffix.device))
+        tokens = self._layout((*ends,) * len(past[0][0]), suffix.shape[1], suffix.device)
+        with fast_products(suffix.device):  # here, since the backward pass may run it again
+            return self.run_tokens(past, suffix, tokens)
 
     def run_whole(self, prefix: Tensor, suffix: Tensor, tokens: Padded | Packed) -> Tensor:
         """`run_tokens` of prefixes (G, P, W), which nothing is kept of: it needs nothing from the CPU."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .chunks import cuts, kept_of, recomputed
 from .packing import padded
+from .products import fast_products
 from .text_tower import TextTower
 from .tokenizer import Tokenizer
 
@@ -110,7 +111,7 @@ class WholeTextEncoder(TextTower):
         groups, prompts = len(prefix), len(suffix)
         before = prefix[:, None].expand(-1, prompts, -1, -1).type(suffix.dtype)
         x = torch.cat([before, suffix.expand(groups, -1, -1, -1)], dim=2).flatten(0, 1)
-        with _giving(self.token_embedding, x):
+        with _giving(self.token_embedding, x), fast_products(self.device):
             return self._encode(tokens.repeat(groups, 1)).unflatten(0, (groups, prompts))
 
     def run_again(self, *inputs: Tensor) -> Tensor:

@@ -57,14 +57,7 @@ class StateFolder:
         """Adds a state and removes those before the last two; raises InputError where it cannot be written."""
         present = self.files()
         number = int(present[-1].name.partition("-")[2]) + 1 if present else 1
-        head = json.dumps({"format": FORMAT, **saved.about}).encode() + b"\n"
-        buffer = io.BytesIO()
-        torch.save(saved.state, buffer)
-        digest = hashlib.sha256(head)
-        digest.update(buffer.getbuffer())
-        replace_file(
-            self.folder / f"state-{number:06d}", digest.hexdigest().encode() + b"\n", head, buffer.getbuffer()
-        )
+        replace_file(self.folder / f"state-{number:06d}", *parts_of(saved))
         killed_while_writing = self.folder.glob(".state-*")
         for path in (*present[: 1 - COUNT], *killed_while_writing):
             with suppress(OSError):
@@ -94,6 +87,16 @@ class StateFolder:
 
     def clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def parts_of(saved: SavedState) -> tuple[bytes | memoryview, ...]:
+    """What the file of a state is made of, one behind the other."""
+    head = json.dumps({"format": FORMAT, **saved.about}).encode() + b"\n"
+    buffer = io.BytesIO()
+    torch.save(saved.state, buffer)
+    digest = hashlib.sha256(head)
+    digest.update(buffer.getbuffer())
+    return digest.hexdigest().encode() + b"\n", head, buffer.getbuffer()
 
 
 def read(path: Path) -> SavedState:

@@ -48,6 +48,7 @@ KEYS = {  # the defaults are the method's
     "NOISE": Key(True, TRUTH, "residual: noise as the reconstruction errors have it"),
     "CONTEXT": Key("template", one_of("random", "template"), "residual: template: it starts at its words; no N_CTX"),
 }
+STAGE_TWO = ("PRIOR", "CENTRE", "NOISE")  # keys that stage 1 does not depend on
 DRAWS = 256  # of z, for the mean of a class's features
 AT_ONCE = 4096  # prompts that are written together
 

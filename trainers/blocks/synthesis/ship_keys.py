@@ -47,6 +47,11 @@ KEYS = {
     "DROP_LAST": Key(False, TRUTH, "stage 2: whether an epoch leaves out its incomplete last batch, as Dassl does"),
     "ROUND_FEATURES": Key(True, TRUTH, "stage 2: whether real and synthesized features are rounded to fp16"),
 }
+STAGE_TWO = (  # keys that stage 1 does not depend on, though SYNTHESIS residual has a stage 1 of its own
+    *("CLASSIFIER", "SYNTHESIS", "SOURCE", "SYNTHESIZED", "BALANCE", "AHEAD", "LOSS", "PULL"),
+    *("SCHEDULE_PER_STEP", "ADAM_EPS", "DROP_LAST", "ROUND_FEATURES"),
+    *residual.STAGE_TWO,
+)
 STAGE_ONE_OPTIM = {
     "NAME": "adamw",
     "LR": 1e-3,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..clip.backbone import Backbone
+from ..clip.products import fast_products
 from ..clip.prompts import ClassSuffixes
 from ..clip.wording import Wording
 from ..errors import InputError
@@ -67,7 +68,9 @@ class VAESynthesizer(Synthesizer):
 
     def __call__(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, Z) and labels (B,) to L2-normalized features (B, D), with gradients."""
-        return self.backbone.encode_prompts(*self.suffixes.after(self.vae.contexts(z), labels))[0]
+        with fast_products(z.device):  # the generator's, once it is frozen
+            contexts = self.vae.contexts(z)
+        return self.backbone.encode_prompts(*self.suffixes.after(contexts, labels))[0]
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.vae.latent_dim, device=self.device)

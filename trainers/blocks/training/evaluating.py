@@ -99,9 +99,11 @@ class EvaluatingTrainer(ResumableTrainer):
         held_out = {"held_out": self.held_out} if self.held_out else {}
         groups = {"groups": self.groups} if self.groups else {}
         penalty = {} if self.penalty is None else {"penalty": self.penalty}
+        taken = {"taken": self.taken} if self.taken else {}
         made_by = {"code": self.code, "numerics": self.numerics.in_effect, "images": self.images}
         write_record(
-            {**record, **about, **model, **classes, **groups, **held_out, **penalty, **made_by}, self.cfg.OUTPUT_DIR
+            {**record, **about, **model, **classes, **groups, **held_out, **penalty, **taken, **made_by},
+            self.cfg.OUTPUT_DIR,
         )
 
     def own_checkpoint(self) -> dict | None:

@@ -64,6 +64,7 @@ class ResumableTrainer(EpochTrainer):
         self.seconds: dict[str, float] = {}  # wall time by part of the run
         self.started: dict[str, float] = {}  # when the parts began that are not over
         self.trained: dict[str, dict[str, float]] = {}  # by stage: means of the last epoch
+        self.taken: dict[str, str] = {}  # by stage: the folder of the run that trained it, if that was another
         self.stop = StopSignals()
         self.sources = sources_of(self.cfg)
         self.states = StateSaver(self.output_dir, every)
@@ -105,12 +106,21 @@ class ResumableTrainer(EpochTrainer):
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""
         seconds = {part: self.elapsed(part) for part in (*self.seconds, *self.started)}
-        figures = {"best_result": float(self.best_result), "seconds": seconds, "trained": self.trained}
+        figures = {
+            "best_result": float(self.best_result),
+            "seconds": seconds,
+            "trained": self.trained,
+            "taken": self.taken,
+        }
         return {**run_state.collect(*self.changing()), **figures}
 
     def changing(self) -> tuple:
         """What an epoch of the stage changes."""
         return self.learned()[1], self.stage.optimizer, self.stage.scheduler, self.numerics.scaler
+
+    def goes_on_with(self, stage: Stage) -> bool:
+        """Whether the saved state is of this stage."""
+        return self.saved is not None and self.saved.about["stage"] == stage.title
 
     def resume_stage(self, stage: Stage, first: int) -> int:
         """Puts the run into the saved state, if that is of this stage; the epoch to begin with.
@@ -118,13 +128,14 @@ class ResumableTrainer(EpochTrainer):
         A run that is new saves the state that it begins in: without, a checkpoint of Dassl's that it leaves before
         its first state would be gone on from, and that knows of no random numbers.
         """
-        if self.saved is None or self.saved.about["stage"] != stage.title:
+        if not self.goes_on_with(stage):
             if first == 0 and self.states.every and not self.states.folder.begun():
                 self.states.write(SavedState(self.about(0), self.state()))
             return first
         (about, state), self.saved = self.saved, None
         run_state.restore(state, *self.changing())
         self.best_result, self.seconds, self.trained = state["best_result"], state["seconds"], state["trained"]
+        self.taken = state.get("taken", {})  # states of older versions have none
         print(f"Going on with {stage.title} after epoch {about['epoch']} of {stage.epochs}")
         before, now = about.get("numerics"), self.numerics.in_effect
         if before not in (None, now):
