@@ -14,6 +14,7 @@ import train
 from tests.conftest import CHECKOUT
 from trainers.blocks.clip.backbone import Backbone, load_backbone
 from trainers.blocks.features.batches import ImageFeatures
+from trainers.blocks.training.kept_stage import KeptStage
 
 VIT = {"vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
 RESNET = {"vision_layers": (1, 1, 1, 1), "vision_width": 16, "vision_patch_size": None}
@@ -60,6 +61,18 @@ class Noted:
         for batch in self.loader:
             self.paths += batch["impath"]
             yield batch
+
+
+@pytest.fixture(autouse=True)
+def every_stage_is_trained(request, monkeypatch) -> None:
+    """Runs of one test are compared as they train, not as one has trained, unless it asks for `kept_stages`."""
+    if "kept_stages" not in request.fixturenames:
+        monkeypatch.setattr(KeptStage, "take", lambda self: None)
+
+
+@pytest.fixture
+def kept_stages() -> None:
+    """Runs take stages that others have trained, as they do for users."""
 
 
 @pytest.fixture
