@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from tests.trainers.conftest import VIT, random_clip
-from trainers.blocks.clip import packing
+from trainers.blocks.clip import packing, products
 from trainers.blocks.clip.backbone import load_backbone
 from trainers.blocks.clip.chunks import Chunks
 from trainers.blocks.clip.graphs import TextGraphs
@@ -120,6 +120,33 @@ def test_shortest_and_longest_prompts_fit(length):
     tokens = torch.zeros(1, 77, dtype=torch.long)
     tokens[0, 0], tokens[0, 1:length], tokens[0, length] = SOS, 320, EOT
     torch.testing.assert_close(ENCODER.encode_tokens(tokens), MODEL.encode_text(tokens), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not products.THERE, reason="PyTorch has no oneDNN here, or not on x86")
+def test_products_are_onednns_and_so_are_those_that_the_backward_pass_runs_again(monkeypatch):
+    tokens, eot = prompts([[400], [500, 600, 700], [800], [900] * 9], 2)
+    embeddings = MODEL.token_embedding(tokens)
+    sos, encoder, asked = embeddings[:1, :1], TextEncoder(MODEL), []
+    by_onednn = products.by_onednn
+
+    def noted(x: Tensor, *others: Tensor) -> Tensor:
+        asked.append(x)
+        return by_onednn(x, *others)
+
+    monkeypatch.setattr(products, "by_onednn", noted)
+
+    def count(chunk: int) -> int:
+        asked.clear()
+        encoder.chunks = Chunks(chunk)
+        encoder(sos, embeddings[:, 1:].clone().requires_grad_(), eot - 1).sum().backward()
+        return len(asked)
+
+    count(0)  # has what SOS comes to kept
+    products_once = 5 * len(
+        MODEL.transformer.resblocks
+    )  # queries, keys and values, what gathers the heads, two of the MLP
+    assert count(0) == 2 * products_once  # forward and backward
+    assert count(2) == 2 * 3 * products_once  # in two chunks, which are run again
 
 
 @pytest.mark.parametrize("chunk", [0, 2])
