@@ -142,9 +142,8 @@ def test_products_are_onednns_and_so_are_those_that_the_backward_pass_runs_again
         return len(asked)
 
     count(0)  # has what SOS comes to kept
-    products_once = 5 * len(
-        MODEL.transformer.resblocks
-    )  # queries, keys and values, what gathers the heads, two of the MLP
+    layers = len(MODEL.transformer.resblocks)
+    products_once = 5 * layers  # queries, keys and values, what the heads gather, and two of the MLP
     assert count(0) == 2 * products_once  # forward and backward
     assert count(2) == 2 * 3 * products_once  # in two chunks, which are run again
 
