@@ -33,5 +33,9 @@ def read_curves(folder: Path, main_stage: str) -> list[dict[str, Any]]:
 
 
 def last_values(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the last epoch of each stage came to, by results.json."""
-    return [{"stage": stage, "values": values} for stage, values in (record.get("training") or {}).items()]
+    """What the last epoch of each stage came to, by results.json, and which run trained it, if it was another."""
+    taken = record.get("taken", {})
+    return [
+        {"stage": stage, "values": values, "taken": taken.get(stage)}
+        for stage, values in (record.get("training") or {}).items()
+    ]
