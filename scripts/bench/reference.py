@@ -25,7 +25,7 @@ class Ours(SHIP):
 
     def __init__(self, cfg: CfgNode, tell: Tell) -> None:
         self.losses: list[float] = []
-        self.taken: Counter[str] = Counter()  # seconds by part of the run
+        self.took: Counter[str] = Counter()  # seconds by part of the run
         self.extra: Counter[str] = Counter()  # the same of what ours does not do
         self.tell = tell
         super().__init__(cfg)
@@ -35,7 +35,7 @@ class Ours(SHIP):
         start = now()
         with super().clock(part):
             yield
-        self.taken[part] += now() - start
+        self.took[part] += now() - start
 
     def before_epoch(self) -> None:
         self.tell(f"{self.stage.title}, epoch {self.epoch + 1} of {self.epochs_of(self.stage)}")
@@ -96,10 +96,10 @@ class Reference(Ours):
     @contextmanager
     def beyond_ours(self) -> Iterator[None]:
         """For what ours does not do: its losses are not kept, its time is noted apart, random numbers go on after."""
-        losses, taken = self.losses, self.taken
-        self.losses, self.taken = [], self.extra
+        losses, took = self.losses, self.took
+        self.losses, self.took = [], self.extra
         try:
             with restored_random_state():
                 yield
         finally:
-            self.losses, self.taken = losses, taken
+            self.losses, self.took = losses, took

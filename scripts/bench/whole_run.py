@@ -70,7 +70,7 @@ class WholeRun:
             tester.test()
             seconds = now() - start
             logits = tester.classifier.predict(tester.evaluation_features("test")[0])
-        taken, extra = trainer.taken + tester.taken, trainer.extra + tester.extra
+        taken, extra = trainer.took + tester.took, trainer.extra + tester.extra
         taken[REST] = seconds - taken.total() - extra.total()
         return Run(Outcome(trainer.losses, logits), taken, extra, seen["images"])
 

@@ -86,6 +86,6 @@ def test_what_is_learned_in_the_end_is_what_ours_learns(trained):
 def test_what_ours_does_not_do_is_timed_apart(trained):
     ours, reference = trained["ours"].trainer, trained["reference"].trainer
     assert not ours.extra
-    assert set(ours.taken) == {"features", "PromptVAE", "SHIP", "test"}
-    assert set(reference.taken) == {"PromptVAE", "SHIP", "test"}
+    assert set(ours.took) == {"features", "PromptVAE", "SHIP", "test"}
+    assert set(reference.took) == {"PromptVAE", "SHIP", "test"}
     assert set(reference.extra) == {"features", "SHIP", "test"}
