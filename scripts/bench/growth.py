@@ -16,7 +16,7 @@ from .measure import counts, show, timed
 from .parts import CONTEXT, StageTwo
 from .tables import seconds, text
 
-REAL = 32  # features a step, and as many synthesized
+REAL = 256  # features a step, as in the recipes, and as many synthesized
 LONG = 8  # seconds: steps that take longer are not repeated
 
 
@@ -81,17 +81,19 @@ def point(value: int, setting: Setting, backbone: Backbone, repeats: int) -> Poi
         timed(step, times)
     at_once = min(setting.classes, max(parts))
     passes = seen["tokens"] + seen["backward"]
-    again = sum(parts) - setting.classes - REAL  # beside class prompts those that features are synthesized by
+    again = sum(parts) - setting.classes
     return Point(value, statistics.median(times or first), passes, at_once, again)
 
 
 @contextmanager
 def parts_of(backbone: Backbone) -> Iterator[list[int]]:
-    """How many prompts the text encoder is run on at once, with gradients or not."""
+    """How many prompts of classes the text encoder is run on at once; those of features share SOS alone."""
     sizes, run = [], backbone.text.run_suffix
 
     def noted(past: list, suffix: Tensor, ends: Sequence[int]) -> Tensor:
-        sizes.append(len(past[0][0]) * len(suffix))
+        groups, _, shared, _ = past[0][0].shape
+        if shared > 1:
+            sizes.append(groups * len(suffix))
         return run(past, suffix, ends)
 
     with mock.patch.object(backbone.text, "run_suffix", noted):

@@ -1,4 +1,4 @@
-"""Measures a step of SHIP's stage 2 (on CoOp, 32 real and 32 synthesized features) on a text tower of random weights.
+"""Measures a step of SHIP's stage 2 (on CoOp, 256 real and 256 synthesized features), random weights.
 
     python scripts/benchmark.py growth [--backbone ViT-B/16] [--threads N] [--plot FOLDER] [--json]
 

@@ -3,7 +3,7 @@
     python scripts/benchmark.py texts [--backbone ViT-B/16] [--classes 1000] [--repeats 3] [--threads N] [--json]
     python scripts/benchmark.py texts --shapes
 
-A step of SHIP's stage 2 (on CoOp, 32 real and 32 synthesized features) on a text tower of random weights, by turns:
+A step of SHIP's stage 2 (on CoOp, 256 real and 256 synthesized features) on a text tower of random weights, by turns:
 in fp32 with all prompts run again in the backward pass; in fp32 with those run again for which the memory budget has
 no room; and so in bf16. "of peak": operations a second as a share of the fastest matrix product of that precision
 here. Then how far apart features and the losses of these steps are. --compile also has torch.compile make the part of
