@@ -3,12 +3,13 @@
     python scripts/benchmark.py texts [--backbone ViT-B/16] [--classes 1000] [--repeats 3] [--threads N] [--json]
     python scripts/benchmark.py texts --shapes
 
-A step of SHIP's stage 2 (on CoOp, 256 real and 256 synthesized features) on a text tower of random weights, by turns:
-in fp32 with all prompts run again in the backward pass; in fp32 with those run again for which the memory budget has
-no room; and so in bf16. "of peak": operations a second as a share of the fastest matrix product of that precision
-here. Then how far apart features and the losses of these steps are. --compile also has torch.compile make the part of
-a block behind its attention, and gives what the first step and the others take with it, in the processor's time.
---shapes also trains CoOp and SHIP on `shapes` in both precisions, and gives their accuracies.
+A step of SHIP's stage 2 (on CoOp, 256 real and 256 synthesized features) on a text tower of random weights, by
+turns: in fp32 by PyTorch's own products with all prompts run again in the backward pass; in fp32 with those run again
+for which the memory budget has no room, on a CPU by oneDNN's products; and so in bf16. "of peak": operations a second
+as a share of the fastest matrix product of that precision here. Then how far apart features and the losses of these
+steps are. --compile also has torch.compile make the part of a block behind its attention, and gives what the first
+step and the others take with it, in the processor's time. --shapes also trains CoOp and SHIP on `shapes` in both
+precisions, and gives their accuracies.
 
 Exit status: 0; 1 where the machine does not compute in bf16, or a run failed; 2 for bad input.
 """
@@ -19,6 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest import mock
@@ -38,6 +40,7 @@ from bench.made_up import class_names
 from bench.measure import counted, show, timed
 from bench.parts import StageTwo
 from bench.tables import seconds, share, text
+from trainers.blocks.clip import products
 from trainers.blocks.clip.backbone import Backbone
 from trainers.blocks.clip.blocks import Block
 from trainers.blocks.clip.chunks import Chunks
@@ -45,6 +48,7 @@ from trainers.blocks.clip.precision import encodes_in_bf16
 
 TEMPLATE = "a photo of a {}."
 CHUNK = 512  # prompts at once where all are run again
+PLAIN, FP32, BF16 = "fp32, PyTorch's products, all run again", "fp32", "bf16"
 METHODS = ("coop", "ship")  # that --shapes trains
 STEPS = ("", "s", "times as\nfast", "of peak", "GB")
 
@@ -95,7 +99,7 @@ def measured(name: str, exact: Backbone, rounded: Backbone, names: Sequence[str]
     """Steps in each way, by turns; the first, in which operations are counted, is not timed."""
     before = random_clip(name, images=False, device=exact.device)
     before.text.chunks = Chunks(CHUNK)
-    ways = {"fp32, all run again": before, "fp32": exact, "bf16": rounded}
+    ways = {PLAIN: before, FP32: exact, BF16: rounded}
     peaks = {
         title: machine.peak_flops(dtype=backbone.text.autocast or torch.float32) for title, backbone in ways.items()
     }
@@ -103,18 +107,24 @@ def measured(name: str, exact: Backbone, rounded: Backbone, names: Sequence[str]
     costs, times, losses = {}, {title: [] for title in ways}, {title: [] for title in ways}
     for title, step in steps.items():
         show(title)
-        costs[title], outcome = counted(step, step.backbone.model)
+        with products_of(title):
+            costs[title], outcome = counted(step, step.backbone.model)
         losses[title] += outcome.losses
     for turn in range(repeats):
         show(f"{turn + 1} of {repeats}")
         for title, step in steps.items():
-            losses[title] += timed(step, times[title]).losses
+            with products_of(title):
+                losses[title] += timed(step, times[title]).losses
     for title, cost in costs.items():
         cost.seconds = statistics.median(times[title])
     return [
         Way(title, cost.seconds, share(cost, peaks[title]), cost.gigabytes, losses[title])
         for title, cost in costs.items()
     ]
+
+
+def products_of(title: str) -> AbstractContextManager:
+    return mock.patch.object(products, "THERE", False) if title == PLAIN else nullcontext()
 
 
 def cosines(exact: Backbone, rounded: Backbone, names: Sequence[str]) -> dict[str, float]:

@@ -37,7 +37,7 @@ def test_the_report_has_a_line_for_each_way_and_one_for_each_method_on_shapes(ab
     texts.main([*TINY, "--shapes", "--compile", "--seeds", "1", "2"])
     printed = capsys.readouterr().out
     for start in (
-        "fp32, all run again ",
+        "fp32, PyTorch's products, all run again ",
         "fp32  ",
         "bf16  ",
         "cosine ",
