@@ -36,14 +36,14 @@ from pathlib import Path
 from ablating.drawing import plot
 from ablating.kinds import KINDS
 from ablating.options import SEEDS, Ablation, ablations_of, add_ablation_options, all_runs
-from common.arguments import command_parser, positive
+from common.arguments import command_parser
 from common.command import run_command
 from protocols.methods import SHIP
 from protocols.request import Request, add_options, add_words, read_request
 from protocols.runs import Run, Runner, report_failures, run_all
 from report.pages import add_into, publish
 from sweeping.tasks import announce
-from sweeping.whole import here, report, sweep
+from sweeping.whole import add_jobs, here, report, sweep
 
 
 def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, Request, list[Ablation]]:
@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     add_options(parser, seeds=" ".join(map(str, SEEDS)))
     add_ablation_options(parser)
     parser.add_argument("--baselines", dest="with_baselines", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (1)")
+    add_jobs(parser)
     add_into(parser)
     plot_help = "also draw it, to this folder, as ABLATION_DATASET_Nshots.png and .pdf"
     parser.add_argument("--plot", metavar="FOLDER", type=Path, help=plot_help)
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def make(runs: Sequence[Run], args: argparse.Namespace) -> int:
     """Makes the runs that are not complete; gives the exit status."""
-    if args.jobs and args.jobs > 1:
+    if args.jobs > 1:
         return report(sweep(runs, here(args.jobs), args.output, args.quiet))
     with Runner(args.quiet) as runner:
         return report_failures(run_all(runs, runner))

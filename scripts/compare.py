@@ -12,7 +12,8 @@ prompts, adapters, linear, closed_form, zero-shot, and all for everything. The d
 several --backbones, files of configs/backbones or any CLIP, the last table is methods × backbones.
 
 What the runs lack is listed before the first one starts. One that fails is shown in its cell and the others go on.
-After Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on.
+After Ctrl-C or SIGTERM the run finishes its step and keeps its epoch; the same command goes on. With --jobs 2 or more
+runs are made as by sweep.py.
 
 Exit status: 0; 1 where runs failed, 128 + n where signal n ended one; 2 for bad input, and where something is
 missing; 130 after Ctrl-C and 143 after SIGTERM.
@@ -29,6 +30,7 @@ from protocols.request import Request, add_methods, add_options, add_words, read
 from protocols.runs import Run, RunError, Runner, report_failures, run_all
 from report.table import print_table
 from sweeping.tasks import announce
+from sweeping.whole import add_jobs, here, report, sweep
 from tqdm import tqdm
 
 
@@ -37,6 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, R
     add_words(parser)
     add_methods(parser)
     add_options(parser)
+    add_jobs(parser)
     parser.add_argument("--verbose", action="store_true", help="show what each run prints")
     return read_request(parser, argv)
 
@@ -54,6 +57,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = plan(request)
     if not announce(runs, args.dry_run):
         return
+    if args.jobs > 1:
+        tasks = sweep(runs, here(args.jobs), request.output, not args.verbose)
+        print_table(request, request.seeds)
+        sys.exit(report(tasks))
     failures = execute(runs, args.verbose)
     print_table(request, request.seeds)
     report_failures(failures)

@@ -5,7 +5,8 @@ usage="usage: bash scripts/quickstart.sh [--active] [--data FOLDER] [--output FO
 example: bash scripts/quickstart.sh 1 2 3
 
 Makes .venv in the checkout (with --active: uses the active environment), installs the dependencies, and runs
-    bash scripts/ship/base2new.sh shapes --with-baselines [SEEDS…]     (seeds 1 2 3 unless given)
+    bash scripts/ship/base2new.sh shapes --with-baselines --jobs N [SEEDS…]     (seeds 1 2 3 unless given)
+with as many runs at a time as there are cores, four at most.
 Data go to --data or the environment's DATA (default: data/ in the checkout), runs to --output (default: output/).
 The last lines say what to do next. Safe to run again: what is complete is not repeated."
 
@@ -28,4 +29,6 @@ done
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 setup_env $active
 export PYTHON
-exec bash "$checkout/scripts/ship/base2new.sh" shapes ${words[@]+"${words[@]}"} --with-baselines --quiet --next-steps
+cores=$(getconf _NPROCESSORS_ONLN)
+exec bash "$checkout/scripts/ship/base2new.sh" shapes ${words[@]+"${words[@]}"} --with-baselines --quiet --next-steps \
+    --jobs $((cores < 4 ? cores : 4))

@@ -1,10 +1,12 @@
 """A sweep, from runs to what failed of them, on this machine or another place."""
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from common.arguments import positive
 from common.errors import fail
 from common.stopping import Stopped
 from protocols.runs import Run
@@ -47,6 +49,11 @@ def swept(tasks: Sequence[Task], place: Place, folder: SweepFolder, quiet: bool)
         driver = Sweep(tasks, backend, folder, view)
         driver.go()
     return driver.stopped_by
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """For scripts that make one run after the other unless they are asked to."""
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="runs at a time (1)")
 
 
 def here(jobs: int | None) -> Place:

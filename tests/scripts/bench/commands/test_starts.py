@@ -11,6 +11,7 @@ from common.warm import WarmProcess
 from protocols import runs as protocol_runs
 from protocols.methods import METHODS, Recipe
 from protocols.runs import Run
+from sweeping import local
 
 ACCURACY = {"the same": "50", "another": "os.getppid()"}
 
@@ -41,7 +42,8 @@ def accuracy(request, monkeypatch, tmp_path):
             yield ScriptRun(METHODS["zsclip"], Recipe("x", ()), "shapes", "new", 0, seed, folder, **kind)
 
     monkeypatch.setattr(starts, "plan", lambda asked: list(plan(asked)))
-    monkeypatch.setattr(protocol_runs, "WarmProcess", partial(WarmProcess, modules=()))
+    for starting in (protocol_runs, local):
+        monkeypatch.setattr(starting, "WarmProcess", partial(WarmProcess, modules=()))
 
 
 @pytest.mark.parametrize("accuracy", ["the same"], indirect=True)
