@@ -9,7 +9,7 @@ from sweeping import slurm
 from sweeping.driver import Sweep
 from sweeping.folders import SweepFolder
 from sweeping.slurm import Cluster
-from sweeping.tasks import State, tasks_of
+from sweeping.tasks import WITH_JOB, State, tasks_of
 from sweeping.view import View
 
 from tests.scripts.stub_runs import StubRun, stub_run
@@ -34,17 +34,16 @@ def cluster(tmp_path, monkeypatch):
 
 
 def most_in_queue(runs: list[StubRun], cluster: Cluster, monkeypatch, tmp_path) -> list[int]:
-    """Sweeps; gives how many jobs had been submitted and not ended, after each submission."""
-    counts, submitted, submit = [], [], cluster.submit
+    """Sweeps; gives how many jobs were submitted and not known to have ended, after each submission."""
+    tasks, folder, counts, submit = tasks_of(runs), SweepFolder(tmp_path), [], cluster.submit
 
     def counted(works: list) -> list:
+        before = sum(task.state in WITH_JOB for task in tasks)
         jobs = submit(works)
-        submitted.extend(jobs)
-        counts.append(len(submitted) - sum(run.record_path.exists() for run in runs))
+        counts.append(before + len(jobs))
         return jobs
 
     monkeypatch.setattr(cluster, "submit", counted)
-    tasks, folder = tasks_of(runs), SweepFolder(tmp_path)
     with closing(cluster), folder.locked():
         Sweep(tasks, cluster, folder, View(tasks)).go()
     assert [task.state for task in tasks] == [State.DONE] * len(runs)
