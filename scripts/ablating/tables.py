@@ -10,6 +10,7 @@ from .kinds import ALONE, COMPARED, PAIRED
 from .variants import Variant, harmonics, paired_difference
 
 LABEL_WIDTH = 22
+WIDTH = 100  # of a terminal
 NARROW = 18  # of a label, where figures have deviations beside them
 NO_KEYS = "SYNTHESIS none: {} without SHIP, as zero-shot CLIP for classes that it has no images of.\n"
 
@@ -23,9 +24,10 @@ def plain_table(kind: str, variants: Sequence[Variant], reference: Variant) -> s
     headers = ["variant", "base", "new", "H", "Δ H, paired", "KL (nats)", "runs"]
     rows = [plain_row(variant, reference) for variant in variants]
     seeds, splits = seeds_and_splits(reference)
+    spread = fill(f"Mean ± standard deviation over seeds {seeds} and class splits {splits}.", WIDTH)
     return f"""{title(reference)}, base-to-new, {kind}
 {tabulate(rows, headers, disable_numparse=True, colalign=["left", *["right"] * 6])}
-Mean ± standard deviation over seeds {seeds} and class splits {splits}.
+{spread}
 Δ H, paired: to the run {reference.label} with the same class split and seed, in points."""
 
 
@@ -34,12 +36,15 @@ def paired_table(kind: str, variants: Sequence[Variant], reference: Variant) -> 
     rows = [paired_row(variant, reference) for variant in variants]
     seeds, splits = seeds_and_splits(reference)
     method = variants[-1].method.classifier
+    means = (
+        f"Means over seeds {seeds} and class splits {splits}. H: base-to-new; G: H of seen (S) and unseen (U) "
+        f"classes where all compete. Δ: to {reference.label} of the same class split and seed, in points, ± standard error "
+        "clustered by class split. KL: of stage 1's last epoch, in nats."
+    )
     note = NO_KEYS.format(method) if kind == COMPARED and reference.changed == ALONE else ""
     return f"""{title(reference)}, {kind}, SHIP on {method}
 {tabulate(rows, headers, disable_numparse=True, colalign=["left", *["right"] * 9])}
-Means over seeds {seeds} and class splits {splits}. H: base-to-new; G: H of seen (S) and unseen (U)
-classes where all compete. Δ: to {reference.label} of the same class split and seed, in points,
-± standard error clustered by class split. KL: of stage 1's last epoch, in nats.
+{fill(means, WIDTH)}
 {note}""".strip()
 
 
