@@ -38,8 +38,8 @@ def paired_table(kind: str, variants: Sequence[Variant], reference: Variant) -> 
     method = variants[-1].method.classifier
     means = (
         f"Means over seeds {seeds} and class splits {splits}. H: base-to-new; G: H of seen (S) and unseen (U) "
-        f"classes where all compete. Δ: to {reference.label} of the same class split and seed, in points, ± standard error "
-        "clustered by class split. KL: of stage 1's last epoch, in nats."
+        f"classes where all compete. Δ: to {reference.label} of the same class split and seed, in points, "
+        "± standard error clustered by class split. KL: of stage 1's last epoch, in nats."
     )
     note = NO_KEYS.format(method) if kind == COMPARED and reference.changed == ALONE else ""
     return f"""{title(reference)}, {kind}, SHIP on {method}
