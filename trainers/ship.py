@@ -14,6 +14,7 @@ from .blocks.clip.class_names import check_class_names, first
 from .blocks.engine import TRAINER_REGISTRY
 from .blocks.errors import InputError
 from .blocks.features.batches import Batch, Batches, RoundedBatches
+from .blocks.features.cache import hash_of_tensors
 from .blocks.methods import FeatureClassifier
 from .blocks.run.checkpoints import load_state
 from .blocks.run.classes import Classes
@@ -34,7 +35,7 @@ from .blocks.synthesis.synthesizers import (
     lacking,
 )
 from .blocks.training.feature_trainer import FeatureTrainer, Stage
-from .blocks.training.kept_stage import KeptStage, hash_of
+from .blocks.training.kept_stage import KeptStage
 from .blocks.training.keys import extend_cfg
 from .blocks.training.resumable import Loss
 
@@ -99,15 +100,17 @@ class SHIP(FeatureTrainer):
     def decides_stage_one(self) -> dict:
         """What the VAE follows from beside its first weights and the random numbers, as JSON."""
         options = {key: value for key, value in to_plain(self.options).items() if key not in STAGE_TWO}
-        centres = self.text_features_subtracted()
+        centres, bank = self.text_features_subtracted(), self.bank()
+        tensors = {"features": bank.features, "labels": bank.labels} | (
+            {} if centres is None else {"centres": centres}
+        )
         return {
             "options": options,
             "residual": self.options.SYNTHESIS == RESIDUAL,
             "classes": self.known_classes.names,
             "backbone": [self.backbone.identity, self.backbone.activation],
             "text": [self.cfg.TRAINER.TEXT_CHUNK, self.cfg.TRAINER.TEXT_GRAPHS],
-            "features": hash_of(self.bank().features, self.bank().labels),
-            "centres": None if centres is None else hash_of(centres),
+            "tensors": hash_of_tensors(tensors),
             "numerics": self.numerics.in_effect,
             "versions": versions(),
         }

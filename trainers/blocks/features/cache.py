@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,11 +41,16 @@ def digest(parts: Iterable[bytes]) -> str:
 
 def hash_of_weights(module: nn.Module) -> str:
     """A hash of all weights with their names and types."""
+    return hash_of_tensors(module.state_dict())
+
+
+def hash_of_tensors(named: Mapping[str, Tensor]) -> str:
+    """A hash of tensors with their names, types and shapes."""
 
     def parts() -> Iterable[bytes]:
-        for name, weights in module.state_dict().items():
-            yield f"{name} {weights.dtype} {tuple(weights.shape)}".encode()
-            yield weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+        for name, tensor in named.items():
+            yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+            yield tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
 
     return digest(parts())
 

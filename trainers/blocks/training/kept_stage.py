@@ -7,16 +7,14 @@ of this package and of Dassl among it. Files are written whole or not at all; an
 
 import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dassl
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..features.cache import HASH, LIMIT, digest, hash_of_weights, shrink
+from ..features.cache import HASH, LIMIT, digest, hash_of_tensors, hash_of_weights, shrink
 from ..run.files import write_whole
 from ..run.randomness import restore_random_state, stored_random_state
 from ..run.states import DamagedError, SavedState, parts_of, read
@@ -31,21 +29,10 @@ def code_of(*packages: Path) -> str:
 CODE = code_of(Path(__file__).resolve().parents[2], Path(dassl.__file__).resolve().parent)  # as it is when imported
 
 
-def hash_of(*tensors: Tensor) -> str:
-    """A hash of tensors with their types and shapes."""
-
-    def parts() -> Iterable[bytes]:
-        for tensor in tensors:
-            yield f"{tensor.dtype} {tuple(tensor.shape)}".encode()
-            yield tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
-
-    return digest(parts())
-
-
 def hash_of_random_state() -> str:
     state = stored_random_state()
-    plain = repr((state["python"], state["numpy"]))
-    return digest([plain.encode(), hash_of(state["torch"], *state["cuda"]).encode()])
+    devices = {"cpu": state["torch"], **{str(number): some for number, some in enumerate(state["cuda"])}}
+    return digest([repr((state["python"], state["numpy"])).encode(), hash_of_tensors(devices).encode()])
 
 
 class KeptStage:
