@@ -101,9 +101,9 @@ class SHIP(FeatureTrainer):
         """What the VAE follows from beside its first weights and the random numbers, as JSON."""
         options = {key: value for key, value in to_plain(self.options).items() if key not in STAGE_TWO}
         centres, bank = self.text_features_subtracted(), self.bank()
-        tensors = {"features": bank.features, "labels": bank.labels} | (
-            {} if centres is None else {"centres": centres}
-        )
+        tensors = {"features": bank.features, "labels": bank.labels}
+        if centres is not None:
+            tensors["centres"] = centres
         return {
             "options": options,
             "residual": self.options.SYNTHESIS == RESIDUAL,
@@ -112,6 +112,7 @@ class SHIP(FeatureTrainer):
             "text": [self.cfg.TRAINER.TEXT_CHUNK, self.cfg.TRAINER.TEXT_GRAPHS],
             "tensors": hash_of_tensors(tensors),
             "numerics": self.numerics.in_effect,
+            "cuda": self.bits_on_cuda,
             "versions": versions(),
         }
 

@@ -13,8 +13,8 @@ from tests.conftest import CHECKOUT
 from tests.scripts.stub_runs import stands_for_train
 
 SCRIPTS = {
-    "run.sh": (run.main, ["coop", "base2new"]),
-    "compare.sh": (compare.main, ["--methods", "coop"]),
+    "run.sh": (run.main, ["coop", "base2new", "shapes"]),
+    "compare.sh": (compare.main, ["shapes", "--methods", "coop"]),
 }
 
 
@@ -25,9 +25,8 @@ def script(request, tmp_path, monkeypatch) -> Callable[..., int]:
     main, words = SCRIPTS[request.param]
 
     def called(*options: str) -> int:
-        *before, last = [*words, "shapes"] if words[0] == "coop" else ["shapes", *words]
         with pytest.raises(SystemExit) as ended:
-            main([*before, last, "--seeds", "1", "2", "--output", str(tmp_path), *options])
+            main([*words, "--seeds", "1", "2", "--output", str(tmp_path), *options])
         return ended.value.code
 
     return called

@@ -48,7 +48,7 @@ from trainers.blocks.clip.precision import encodes_in_bf16
 
 TEMPLATE = "a photo of a {}."
 CHUNK = 512  # prompts at once where all are run again
-PLAIN, FP32, BF16 = "fp32, PyTorch's products, all run again", "fp32", "bf16"
+PLAIN = "fp32, PyTorch's products, all run again"
 METHODS = ("coop", "ship")  # that --shapes trains
 STEPS = ("", "s", "times as\nfast", "of peak", "GB")
 
@@ -99,7 +99,7 @@ def measured(name: str, exact: Backbone, rounded: Backbone, names: Sequence[str]
     """Steps in each way, by turns; the first, in which operations are counted, is not timed."""
     before = random_clip(name, images=False, device=exact.device)
     before.text.chunks = Chunks(CHUNK)
-    ways = {PLAIN: before, FP32: exact, BF16: rounded}
+    ways = {PLAIN: before, "fp32": exact, "bf16": rounded}
     peaks = {
         title: machine.peak_flops(dtype=backbone.text.autocast or torch.float32) for title, backbone in ways.items()
     }

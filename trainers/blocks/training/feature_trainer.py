@@ -331,12 +331,17 @@ class FeatureTrainer(EvaluatingTrainer):
             "activation": self.backbone.activation,
             "bf16": self.backbone.image.in_bf16,
             "device": place,
-            "cuda": what_decides_on_cuda() if self.device.type == "cuda" else {},
+            "cuda": self.bits_on_cuda,
             "versions": {name: version for name, version in versions().items() if name in FEATURE_VERSIONS},
             "machine": platform.machine(),
             **self.backbone.about,
         }
         return FeatureCache(cache_folder() if self.cfg.TRAINER.FEATURES.CACHE else None, self.cfg.DATASET.NAME, about)
+
+    @property
+    def bits_on_cuda(self) -> dict[str, object]:
+        """What they depend on, as JSON; on a CPU nothing."""
+        return what_decides_on_cuda() if self.device.type == "cuda" else {}
 
     def views(self, fresh: int) -> FeatureBank:
         """The banked views; where none are banked, `fresh` ones."""

@@ -9,6 +9,7 @@ import torch
 
 from trainers.blocks.run import states
 from trainers.blocks.training import kept_stage
+from trainers.blocks.training.feature_trainer import FeatureTrainer
 
 pytestmark = pytest.mark.usefixtures("kept_stages")
 SMALL = ("TRAINER.SHIP.ENCODER_DIM", 8, "TRAINER.SHIP.GENERATOR_DIM", 8)
@@ -136,6 +137,13 @@ def test_other_code_trains_anew(ship, first, monkeypatch, own_cache):
     trainer.before_train()
     assert not trainer.taken
     assert len(kept(own_cache)) == 2
+
+
+def test_a_gpu_that_is_to_be_deterministic_takes_nothing_from_one_that_was_not(ship, first, monkeypatch):
+    monkeypatch.setattr(FeatureTrainer, "bits_on_cuda", {"deterministic": [True, True]})
+    trainer = ship(folder="second")
+    trainer.before_train()
+    assert not trainer.taken
 
 
 def test_the_hash_of_code_is_that_of_what_is_in_its_files(tmp_path):
